@@ -1,0 +1,319 @@
+"""What processes tell each other over the bus, and what the journal's control frames say.
+
+News (bus) may be lost and is told again; truth (control records) is journalled before it is told.
+Times are milliseconds since 1970 unless a name says otherwise.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from hairpin.show import Show
+
+# --- control records: bodies of control frames, JSON, tagged by "type" -------------------------
+
+
+class Control(msgspec.Struct, frozen=True, tag_field="type"):
+    """Base of all control records."""
+
+
+class Armed(Control, tag="armed"):
+    """The show that this journal is about. Answers count milliseconds from `epoch_ms`."""
+
+    at_ms: int
+    epoch_ms: int
+    show: Show
+    show_hash: str
+    opens_ms: tuple[int | None, ...]
+
+
+class Born(Control, tag="born"):
+    """A writer begins; durable before its first acknowledgement."""
+
+    at_ms: int
+    role: str
+
+
+class Leased(Control, tag="leased"):
+    """Fan numbers [first, first + count) belong to this writer, used or not."""
+
+    at_ms: int
+    to: int
+    """The incarnation that will issue them."""
+    first: int
+    count: int
+
+
+class Opened(Control, tag="opened"):
+    at_ms: int
+    question: int
+
+
+class Closed(Control, tag="closed"):
+    at_ms: int
+    question: int
+
+
+class Revealed(Control, tag="revealed"):
+    at_ms: int
+    question: int
+    right: int
+
+
+class Corrected(Control, tag="corrected"):
+    at_ms: int
+    question: int
+    right: int
+    reason: str
+
+
+class Voided(Control, tag="voided"):
+    at_ms: int
+    question: int
+    reason: str
+
+
+class Struck(Control, tag="struck"):
+    """A contender is taken off the leaderboard."""
+
+    at_ms: int
+    fan: int
+    reason: str
+
+
+class Marked(Control, tag="marked"):
+    """A gate's close marker: it will journal no more answers to these questions."""
+
+    at_ms: int
+    questions: tuple[int, ...]
+
+
+class Fenced(Control, tag="fenced"):
+    """Another writer is dead, and its frames end at `frames` with `chain` (hex)."""
+
+    at_ms: int
+    incarnation: int
+    frames: int
+    chain: str
+
+
+class Published(Control, tag="published"):
+    """A result as it was shown, with the heads of all chains that it rests on."""
+
+    at_ms: int
+    question: int
+    version: int
+    reason: str
+    answers: int
+    right: int
+    head: str
+    positions: dict[str, int]
+    """Incarnation to number of frames."""
+
+
+class Announced(Control, tag="announced"):
+    """Contenders may claim until the deadline; fans by rank, reserves after them."""
+
+    at_ms: int
+    deadline_ms: int
+    fans: tuple[int, ...]
+    reserves: tuple[int, ...]
+
+
+AnyControl = (
+    Armed
+    | Born
+    | Leased
+    | Opened
+    | Closed
+    | Revealed
+    | Corrected
+    | Voided
+    | Struck
+    | Marked
+    | Fenced
+    | Published
+    | Announced
+)
+
+# --- news -----------------------------------------------------------------------------------------
+
+TOPIC_SYNCED = "synced"
+TOPIC_ORDER = "order"
+TOPIC_TALLY = "tally"
+TOPIC_GATE = "gate"
+TOPIC_ORDER_NOW = "order.now"
+TOPIC_LEASE = "lease"
+TOPIC_CLAIM = "claim"
+
+
+class Synced(msgspec.Struct, frozen=True):
+    """How far one writer's frames are durable: read up to here and no further."""
+
+    incarnation: int
+    segment: int
+    size_bytes: int
+    frames: int
+
+
+class GateQuestion(msgspec.Struct, frozen=True):
+    """All that a gate needs to admit answers to one question."""
+
+    choices: int
+    multiple: bool
+    opened_ms: int | None
+    closes_ms: int | None
+    closed: bool
+
+
+class Document(msgspec.Struct, frozen=True):
+    """A public document that any cache may hold."""
+
+    path: str
+    body: bytes
+    etag: str
+    max_age_s: int
+    content_type: str = "application/json"
+
+
+class PollPlan(msgspec.Struct, frozen=True):
+    """From this a gate derives `poll_after_ms` for each second's `/now`."""
+
+    state: str | None
+    closes_ms: int | None
+    next_ms: int | None
+    reveal_ms: int
+
+
+class OrderState(msgspec.Struct, frozen=True):
+    """The running order as gates need it; a higher version replaces a lower one."""
+
+    version: int
+    epoch_ms: int
+    ticket_cap: int
+    questions: tuple[GateQuestion, ...]
+    now: bytes
+    """The JSON object of `GET /now` without its time fields."""
+    poll: PollPlan
+    documents: tuple[Document, ...]
+
+
+class GateReport(msgspec.Struct, frozen=True):
+    """What one gate process did since its birth; sent about twice a second."""
+
+    incarnation: int
+    at_ms: int
+    pid: int
+    cpu_s: float
+    connections: int
+    acknowledged: int
+    refused: dict[str, int]
+    tickets: int
+    requests: dict[str, int]
+    commits: int
+    commit_ms_p50: float
+    commit_ms_p99: float
+    latency_ms_p50: float
+    latency_ms_p99: float
+    journal_error: str | None
+
+
+class LeaseRequest(msgspec.Struct, frozen=True):
+    incarnation: int
+    count: int
+
+
+class LeaseReply(msgspec.Struct, frozen=True):
+    """`count` 0: the cap is reached."""
+
+    first: int
+    count: int
+
+
+class Cell(msgspec.Struct, frozen=True):
+    """Counts of one age band or country."""
+
+    answers: int
+    right: int
+
+
+class BestCountry(msgspec.Struct, frozen=True):
+    country: str
+    right: int
+    answers: int
+
+
+class QuestionTally(msgspec.Struct, frozen=True):
+    """The counts of one question at one moment: the snapshot."""
+
+    question: int
+    id: str
+    status: str
+    """counting | provisional | final | void"""
+    version: int
+    reason: str
+    missing: tuple[int, ...]
+    """Writers whose close marker a provisional result waits for."""
+    journalled: int
+    repeats: int
+    answers: int
+    """Counted: one per fan."""
+    by_choice: tuple[int, ...]
+    by_age_band: tuple[Cell, ...]
+    by_country: dict[str, Cell]
+    right: int
+    wrong: int
+    best_country: BestCountry | None
+
+
+class Leader(msgspec.Struct, frozen=True):
+    rank: int
+    fan: int
+    right: int
+    total_ms: int
+    country: str
+    age_band: int
+    tied: int
+    """How many fans share this rank."""
+
+
+class RankRow(msgspec.Struct, frozen=True):
+    """Fans with this many right: how many, and their total times at even quantiles (ms)."""
+
+    right: int
+    fans: int
+    total_ms: tuple[int, ...]
+
+
+class TallySnapshot(msgspec.Struct, frozen=True):
+    """All that the stage shows; published a few times a second while something changes."""
+
+    at_ms: int
+    oldest_ms: int | None
+    """When the oldest answer that this snapshot adds was received; None if it adds none."""
+    answers_per_s: float
+    questions: tuple[QuestionTally, ...]
+    leaders: tuple[Leader, ...]
+    more: int
+    """Fans who share the last listed rank but are not listed."""
+    ranks: tuple[RankRow, ...]
+    fans: int
+    """Fans who answered a folded question at least once."""
+    head: str
+    positions: dict[str, int]
+
+
+class ClaimRequest(msgspec.Struct, frozen=True):
+    """From the phone of a contender; `ticket` was verified by the gate."""
+
+    fan: int
+    age_band: int
+    country: int
+    code: str
+    name: str
+    consent: bool
+
+
+class ClaimReply(msgspec.Struct, frozen=True):
+    status: int
+    detail: str

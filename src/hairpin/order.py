@@ -1,0 +1,177 @@
+"""The running order: the states of a question as a table, and what is due when.
+
+    waiting --open--> open --close--> closed --reveal--> revealed
+       any state but void --void--> void; revealed --correct--> revealed
+
+Pure: time arrives as an argument. The stage's director journals each step and tells the others.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from hairpin.show import Mode, Show
+
+
+class State(StrEnum):
+    WAITING = "waiting"
+    OPEN = "open"
+    CLOSED = "closed"
+    REVEALED = "revealed"
+    VOID = "void"
+
+
+class Step(StrEnum):
+    OPEN = "open"
+    CLOSE = "close"
+    REVEAL = "reveal"
+    CORRECT = "correct"
+    VOID = "void"
+
+
+STEPS: dict[tuple[State, Step], State] = {
+    (State.WAITING, Step.OPEN): State.OPEN,
+    (State.OPEN, Step.CLOSE): State.CLOSED,
+    (State.CLOSED, Step.REVEAL): State.REVEALED,
+    (State.WAITING, Step.CORRECT): State.WAITING,
+    (State.CLOSED, Step.CORRECT): State.CLOSED,
+    (State.REVEALED, Step.CORRECT): State.REVEALED,
+    (State.WAITING, Step.VOID): State.VOID,
+    (State.OPEN, Step.VOID): State.VOID,
+    (State.CLOSED, Step.VOID): State.VOID,
+    (State.REVEALED, Step.VOID): State.VOID,
+}
+
+
+class IllegalStep(ValueError):
+    """A step that the table does not know; the message says what is possible instead."""
+
+
+class Moment(msgspec.Struct):
+    """Where one question stands. Times are milliseconds since 1970, None until they happened."""
+
+    state: State = State.WAITING
+    due_ms: int | None = None
+    """When it opens by the clock."""
+    opened_ms: int | None = None
+    closes_ms: int | None = None
+    """When it closes by the clock; None: by hand."""
+    closed_ms: int | None = None
+    revealed_ms: int | None = None
+    right: int = 0
+    """The right answer now in force, after corrections; bit mask."""
+
+
+class Due(msgspec.Struct, frozen=True):
+    at_ms: int
+    step: Step
+    question: int
+
+
+class RunningOrder:
+    """Every question's moment. `apply` is the only way to change one."""
+
+    def __init__(self, show: Show, opens_ms: tuple[int | None, ...]) -> None:
+        self.show = show
+        self.moments = [
+            Moment(due_ms=due, right=question.right)
+            for question, due in zip(show.questions, opens_ms, strict=True)
+        ]
+
+    def check(self, question: int, step: Step) -> State:
+        """The state that `step` leads to; raises `IllegalStep`."""
+        if not 0 <= question < len(self.moments):
+            raise IllegalStep(f"there is no question {question + 1}")
+        state = self.moments[question].state
+        target = STEPS.get((state, step))
+        if target is None:
+            possible = ", ".join(s for (of, s) in STEPS if of is state) or "nothing more"
+            raise IllegalStep(
+                f"question {question + 1} is {state}: cannot {step}; possible: {possible}"
+            )
+        busy = self.open_question()
+        if step is Step.OPEN and busy is not None:
+            raise IllegalStep(f"question {busy + 1} is still open: close it first")
+        return target
+
+    def apply(self, question: int, step: Step, at_ms: int, right: int | None = None) -> None:
+        target = self.check(question, step)
+        moment = self.moments[question]
+        moment.state = target
+        if step is Step.OPEN:
+            moment.opened_ms = at_ms
+            duration = self.show.questions[question].duration_ms
+            moment.closes_ms = None if duration is None else at_ms + duration
+        elif step is Step.CLOSE or (step is Step.VOID and moment.closed_ms is None):
+            moment.closed_ms = at_ms
+        elif step is Step.REVEAL:
+            moment.revealed_ms = at_ms
+        elif step is Step.CORRECT and right is not None:
+            moment.right = right
+
+    def open_question(self) -> int | None:
+        for index, moment in enumerate(self.moments):
+            if moment.state is State.OPEN:
+                return index
+        return None
+
+    def current(self) -> int | None:
+        """The question that people look at: the last one that left `waiting`."""
+        started = [i for i, m in enumerate(self.moments) if m.opened_ms is not None]
+        return max(started, key=lambda i: self.moments[i].opened_ms or 0) if started else None
+
+    def over(self) -> bool:
+        return all(m.state in (State.REVEALED, State.VOID) for m in self.moments)
+
+    def next_opening_ms(self) -> int | None:
+        waiting = [
+            m.due_ms for m in self.moments if m.state is State.WAITING and m.due_ms is not None
+        ]
+        return min(waiting) if waiting else None
+
+    def next_due(self, final: frozenset[int], armed: bool = True) -> Due | None:
+        """The next step that the clock will take.
+
+        `final`: the questions whose count is final. A reveal waits for it, but not longer than
+        REVEAL_WAIT_MS: then the result is shown as provisional.
+        """
+        dues: list[Due] = []
+        for index, moment in enumerate(self.moments):
+            if moment.state is State.OPEN and moment.closes_ms is not None:
+                dues.append(Due(moment.closes_ms, Step.CLOSE, index))
+            elif self.show.mode is not Mode.CLOCK:
+                continue
+            elif moment.state is State.CLOSED and moment.closed_ms is not None:
+                wait = 0 if index in final else REVEAL_WAIT_MS
+                dues.append(
+                    Due(
+                        moment.closed_ms + self.show.reveal_after_ms + wait,
+                        Step.REVEAL,
+                        index,
+                    )
+                )
+            elif moment.state is State.WAITING and moment.due_ms is not None and armed:
+                dues.append(Due(moment.due_ms, Step.OPEN, index))
+        return min(dues, key=lambda due: (due.at_ms, due.question)) if dues else None
+
+
+REVEAL_WAIT_MS = 10_000
+
+
+def poll_after_ms(
+    now_ms: int, state: State | None, closes_ms: int | None, next_ms: int | None, reveal_ms: int
+) -> int:
+    """How long a phone should sleep before it asks `GET /now` again; it adds its own spread.
+
+    Silent while the question is open, one look after the reveal, then until shortly before the
+    next opening. Where nothing is scheduled, every two seconds.
+    """
+    if state is State.OPEN and closes_ms is not None:
+        return max(closes_ms - now_ms, 0) + reveal_ms + 500
+    if state is State.CLOSED:
+        return 1_000
+    if next_ms is not None:
+        return min(max(next_ms - now_ms - 500, 500), 60_000)
+    return 2_000

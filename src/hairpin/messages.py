@@ -17,7 +17,7 @@ class Control(msgspec.Struct, frozen=True, tag_field="type"):
     """Base of all control records."""
 
 
-class Armed(Control, tag="armed"):
+class Armed(Control, frozen=True, tag="armed"):
     """The show that this journal is about. Answers count milliseconds from `epoch_ms`."""
 
     at_ms: int
@@ -27,14 +27,14 @@ class Armed(Control, tag="armed"):
     opens_ms: tuple[int | None, ...]
 
 
-class Born(Control, tag="born"):
+class Born(Control, frozen=True, tag="born"):
     """A writer begins; durable before its first acknowledgement."""
 
     at_ms: int
     role: str
 
 
-class Leased(Control, tag="leased"):
+class Leased(Control, frozen=True, tag="leased"):
     """Fan numbers [first, first + count) belong to this writer, used or not."""
 
     at_ms: int
@@ -44,36 +44,36 @@ class Leased(Control, tag="leased"):
     count: int
 
 
-class Opened(Control, tag="opened"):
+class Opened(Control, frozen=True, tag="opened"):
     at_ms: int
     question: int
 
 
-class Closed(Control, tag="closed"):
+class Closed(Control, frozen=True, tag="closed"):
     at_ms: int
     question: int
 
 
-class Revealed(Control, tag="revealed"):
+class Revealed(Control, frozen=True, tag="revealed"):
     at_ms: int
     question: int
     right: int
 
 
-class Corrected(Control, tag="corrected"):
+class Corrected(Control, frozen=True, tag="corrected"):
     at_ms: int
     question: int
     right: int
     reason: str
 
 
-class Voided(Control, tag="voided"):
+class Voided(Control, frozen=True, tag="voided"):
     at_ms: int
     question: int
     reason: str
 
 
-class Struck(Control, tag="struck"):
+class Struck(Control, frozen=True, tag="struck"):
     """A contender is taken off the leaderboard."""
 
     at_ms: int
@@ -81,14 +81,14 @@ class Struck(Control, tag="struck"):
     reason: str
 
 
-class Marked(Control, tag="marked"):
+class Marked(Control, frozen=True, tag="marked"):
     """A gate's close marker: it will journal no more answers to these questions."""
 
     at_ms: int
     questions: tuple[int, ...]
 
 
-class Fenced(Control, tag="fenced"):
+class Fenced(Control, frozen=True, tag="fenced"):
     """Another writer is dead, and its frames end at `frames` with `chain` (hex)."""
 
     at_ms: int
@@ -97,7 +97,7 @@ class Fenced(Control, tag="fenced"):
     chain: str
 
 
-class Published(Control, tag="published"):
+class Published(Control, frozen=True, tag="published"):
     """A result as it was shown, with the heads of all chains that it rests on."""
 
     at_ms: int
@@ -111,7 +111,7 @@ class Published(Control, tag="published"):
     """Incarnation to number of frames."""
 
 
-class Announced(Control, tag="announced"):
+class Announced(Control, frozen=True, tag="announced"):
     """Contenders may claim until the deadline; fans by rank, reserves after them."""
 
     at_ms: int
@@ -145,14 +145,13 @@ TOPIC_GATE = "gate"
 TOPIC_ORDER_NOW = "order.now"
 TOPIC_LEASE = "lease"
 TOPIC_CLAIM = "claim"
+TOPIC_CLOCKS = "clocks"
 
 
 class Synced(msgspec.Struct, frozen=True):
-    """How far one writer's frames are durable: read up to here and no further."""
+    """How many of one writer's frames are durable: read these and no further."""
 
     incarnation: int
-    segment: int
-    size_bytes: int
     frames: int
 
 
@@ -277,6 +276,29 @@ class Leader(msgspec.Struct, frozen=True):
     """How many fans share this rank."""
 
 
+class AnswerClocks(msgspec.Struct, frozen=True):
+    """Both clocks of one answer, in ms: ours since the opening, the phone's after the clamp."""
+
+    index: int
+    received_ms: int
+    elapsed_ms: int
+
+
+class ContenderClocks(msgspec.Struct, frozen=True):
+    """Of one fan's right answers, in order of the questions."""
+
+    fan: int
+    clocks: tuple[AnswerClocks, ...]
+
+
+class ClocksRequest(msgspec.Struct, frozen=True):
+    fans: tuple[int, ...]
+
+
+class ClocksReply(msgspec.Struct, frozen=True):
+    contenders: tuple[ContenderClocks, ...]
+
+
 class RankRow(msgspec.Struct, frozen=True):
     """Fans with this many right: how many, and their total times at even quantiles (ms)."""
 
@@ -317,3 +339,24 @@ class ClaimRequest(msgspec.Struct, frozen=True):
 class ClaimReply(msgspec.Struct, frozen=True):
     status: int
     detail: str
+
+
+class Winner(msgspec.Struct, frozen=True):
+    """An approved contender, with the name that was claimed and may be shown."""
+
+    rank: int
+    fan: int
+    name: str
+
+
+class ClaimRow(msgspec.Struct, frozen=True):
+    """One contender as the producer sees them before deciding."""
+
+    fan: int
+    rank: int
+    right: int
+    total_ms: int
+    name: str | None
+    status: str
+    """reserve | open | claimed | approved | struck | missed"""
+    clocks: tuple[AnswerClocks, ...]

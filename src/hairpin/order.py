@@ -45,7 +45,7 @@ STEPS: dict[tuple[State, Step], State] = {
 }
 
 
-class IllegalStep(ValueError):
+class IllegalStep(ValueError):  # noqa: N818 - a word of the running order
     """A step that the table does not know; the message says what is possible instead."""
 
 
@@ -126,6 +126,9 @@ class RunningOrder:
         return all(m.state in (State.REVEALED, State.VOID) for m in self.moments)
 
     def next_opening_ms(self) -> int | None:
+        """When the clock will open the next question; None by hand, whatever is planned."""
+        if self.show.mode is not Mode.CLOCK:
+            return None
         waiting = [
             m.due_ms for m in self.moments if m.state is State.WAITING and m.due_ms is not None
         ]
@@ -135,8 +138,11 @@ class RunningOrder:
         """The next step that the clock will take.
 
         `final`: the questions whose count is final. A reveal waits for it, but not longer than
-        REVEAL_WAIT_MS: then the result is shown as provisional.
+        REVEAL_WAIT_MS: then the result is shown as provisional. While a question is open, the next
+        opening waits until it is closed, which a late start or an opening by hand can make
+        necessary.
         """
+        armed = armed and self.open_question() is None
         dues: list[Due] = []
         for index, moment in enumerate(self.moments):
             if moment.state is State.OPEN and moment.closes_ms is not None:

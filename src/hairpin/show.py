@@ -65,8 +65,11 @@ class Question(msgspec.Struct, frozen=True):
             return False
         return self.multiple or choice & (choice - 1) == 0
 
-    def is_right(self, choice: int) -> bool:
-        return choice == self.right if self.multiple else choice & self.right != 0
+    def is_right(self, choice: int, right: int) -> bool:
+        """Is this bit mask right, when `right` is the right answer in force?"""
+        if not right:
+            return False
+        return choice == right if self.multiple else choice & right != 0
 
 
 class Word(msgspec.Struct, frozen=True):

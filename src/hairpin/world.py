@@ -6,9 +6,11 @@ to implement the same three small ports.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import random
 import secrets
+import sys
 import time
 from pathlib import Path
 from typing import Protocol
@@ -132,12 +134,10 @@ class RealDisk:
 
     def sync(self, fd: int) -> None:
         # macOS has no fdatasync, and its fsync does not reach the platter; F_FULLFSYNC does.
-        if hasattr(os, "fdatasync"):
-            os.fdatasync(fd)
-        else:
-            import fcntl
-
+        if sys.platform == "darwin":
             fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
+        else:
+            os.fdatasync(fd)
 
     def truncate(self, fd: int, size_bytes: int) -> None:
         os.ftruncate(fd, size_bytes)
@@ -171,8 +171,6 @@ class RealDisk:
         self._sync_directory(path.parent)
 
     def lock(self, fd: int) -> bool:
-        import fcntl
-
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -1,0 +1,5 @@
+"""`python -m hairpin` is the same as `hairpin`."""
+
+from hairpin.cli import main
+
+main()

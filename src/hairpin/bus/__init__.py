@@ -1,0 +1,38 @@
+"""The bus: news between processes. This is the port; `local` and `unix` are engines.
+
+News may be lost and says so nowhere; who needs the latest state asks for it with a request.
+Handlers run on the event loop of their process and must not block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
+
+import msgspec
+
+M = TypeVar("M", bound=msgspec.Struct)
+R = TypeVar("R", bound=msgspec.Struct)
+
+MESSAGE_BYTES_MAX = 8 << 20
+
+
+class Bus(Protocol):
+    def publish(self, topic: str, message: msgspec.Struct) -> None:
+        """Tell all subscribers, now or never."""
+        ...
+
+    def subscribe(self, topic: str, kind: type[M], handler: Callable[[M], None]) -> None: ...
+
+    def serve(self, topic: str, kind: type[M], handler: Callable[[M], Awaitable[R]]) -> None:
+        """Answer requests on a topic; one server per topic."""
+        ...
+
+    async def request(
+        self, topic: str, message: msgspec.Struct, reply: type[R], timeout_ms: int
+    ) -> R:
+        """Ask the topic's server. Raises EngineDown: nobody serves it, or no reply in time."""
+        ...
+
+
+ENCODER = msgspec.msgpack.Encoder()

@@ -1,0 +1,97 @@
+"""`hairpin crowd`: a synthetic crowd against a running node."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+import uvloop
+
+from hairpin.errors import YourMistake
+from hairpin.rehearsal.crowd import Crowd, Progress, Settings
+from hairpin.rehearsal.script import Habits
+from hairpin.world import real_world
+
+EPILOG = (
+    "Example: hairpin crowd http://127.0.0.1:8000 --fans 20000 --out ./rehearsal --exit-after-over"
+)
+SPARE_FILES = 64
+
+
+def crowd(
+    url: Annotated[str, typer.Argument(help="Public address of the node, http://HOST:PORT.")],
+    out: Annotated[Path, typer.Option(help="Directory for crowd.json and crowd.npz.")],
+    fans: Annotated[int, typer.Option(min=1, max=10_000_000, help="How many synthetic fans.")] = (
+        20_000
+    ),
+    connections: Annotated[
+        int, typer.Option(min=1, max=60_000, help="TCP connections that they share.")
+    ] = 500,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed plans the same crowd.")] = 1,
+    now_share: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            help="Share of fans who really send GET /now; in front of a real show a cache (CDN) "
+            "answers the others.",
+        ),
+    ] = 0.05,
+    exit_after_over: Annotated[
+        bool, typer.Option("--exit-after-over", help="End when the show is over.")
+    ] = False,
+    progress_json: Annotated[
+        bool, typer.Option("--progress-json", help="Progress as JSON lines on stdout.")
+    ] = False,
+) -> None:
+    """Rehearse with a synthetic crowd: real TCP, browser-like requests, human-like times.
+
+    Fans join, answer, repeat themselves, lose connections, come late and sometimes cheat. Ctrl-C
+    ends it; what was sent and acknowledged is in the --out directory.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    _allow_files(connections)
+    settings = Settings(url, fans, connections, seed, Habits(asks=now_share), exit_after_over)
+    encode = msgspec.json.Encoder().encode
+
+    def report(progress: Progress) -> None:
+        if progress_json:
+            sys.stdout.buffer.write(encode(progress) + b"\n")
+            sys.stdout.buffer.flush()
+
+    uvloop.run(_until_stopped(Crowd(settings, out, real_world(), report)))
+    if not progress_json:
+        typer.echo((out / "crowd.json").read_text(encoding="utf-8"), nl=False)
+
+
+async def _until_stopped(crowd_: Crowd) -> None:
+    """Run until the crowd is done or a signal asks it to stop; both end in good order."""
+    task = asyncio.ensure_future(crowd_.run())
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        pass
+
+
+def _allow_files(connections: int) -> None:
+    """Raise the soft limit of open files as far as the crowd needs it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = connections + SPARE_FILES
+    if soft >= needed:
+        return
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        raise YourMistake(
+            f"--connections: found {connections}; allowed here: at most {hard - SPARE_FILES}, "
+            f"since a process may open {hard} files",
+            "Ask for fewer connections, or raise the limit with `ulimit -n`.",
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))

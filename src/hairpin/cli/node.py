@@ -1,0 +1,106 @@
+"""`hairpin run` serves a show; `hairpin warm` compiles ahead of time."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import segno
+import typer
+
+from hairpin.cli.show import load_show
+from hairpin.config import read_settings
+from hairpin.errors import YourMistake
+from hairpin.node.data import NodeFile
+from hairpin.node.run import Node, Wish
+from hairpin.node.warm import warm as warm_kernels
+from hairpin.world import real_world
+
+EPILOG = "Example: hairpin run examples/by-hand.toml --data ./my-show"
+
+
+def run(
+    file: Annotated[Path, typer.Argument(help="A show file.", metavar="SHOW")],
+    data: Annotated[Path, typer.Option(help="Data directory of this show; created if need be.")],
+    port: Annotated[
+        int, typer.Option(min=1, max=65_534, help="For phones; wall and console: the next one.")
+    ] = 8_000,
+    lan: Annotated[
+        bool, typer.Option("--lan", help="Phones from the whole network; prints a QR code.")
+    ] = False,
+    host: Annotated[
+        str, typer.Option(help="Address that phones connect to.", metavar="ADDRESS")
+    ] = "127.0.0.1",
+    private_host: Annotated[
+        str, typer.Option(help="Address of wall and console.", metavar="ADDRESS")
+    ] = "127.0.0.1",
+    start: Annotated[
+        str | None,
+        typer.Option(help="now, or a time such as 2026-12-31T20:00:00+01:00, for the first run."),
+    ] = None,
+    speed: Annotated[
+        float, typer.Option(min=1.0, help="Divides the pauses, never the questions.")
+    ] = 1.0,
+    config: Annotated[
+        Path | None, typer.Option(help="Settings; default: hairpin.toml in the data directory.")
+    ] = None,
+    gates: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Gate processes, instead of the setting.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print addresses for machines.")] = False,
+) -> None:
+    """Run a show until Ctrl-C. Run it again on the same data, and it goes on where it was."""
+    wish = Wish(
+        show=load_show(file),
+        show_path=file,
+        data=data,
+        host="0.0.0.0" if lan else host,  # noqa: S104 - asked for
+        port=port,
+        private_host=private_host,
+        start_ms=_start_ms(start),
+        speed=speed,
+        settings=read_settings(config) if config else None,
+        gates=gates,
+    )
+    node = Node(wish)
+
+    def ready(facts: NodeFile) -> None:
+        if json:
+            typer.echo(msgspec.json.encode(facts).decode())
+        else:
+            _print_addresses(facts, lan)
+
+    raise typer.Exit(node.run(ready))
+
+
+def warm() -> None:
+    """Compile all kernels into the cache: once after installing, or when building an image."""
+    warm_kernels()
+
+
+def _start_ms(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if text == "now":
+        return real_world().clock.now_ms()
+    try:
+        start = datetime.fromisoformat(text)
+    except ValueError:
+        start = None
+    if start is None or start.tzinfo is None:
+        raise YourMistake(
+            f"--start: found {text!r}; allowed: now, or a time with its offset from UTC",
+            "For example --start 2026-12-31T20:00:00+01:00",
+        )
+    return round(start.timestamp() * 1000)
+
+
+def _print_addresses(node: NodeFile, lan: bool) -> None:
+    typer.echo(f"phone    {node.public}/")
+    typer.echo(f"wall     {node.private}/wall?token={node.token}")
+    typer.echo(f"console  {node.private}/console?token={node.token}")
+    if lan:
+        segno.make(node.public + "/").terminal(compact=True)
+    typer.echo("Ctrl-C ends it.")

@@ -1,0 +1,97 @@
+"""After the night: `hairpin recount`, `hairpin results`, `hairpin purge`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from hairpin.node.data import open_journal
+from hairpin.node.purge import PurgePlan, purge_plan
+from hairpin.tally.export import as_csv, as_json
+from hairpin.tally.recount import Recount, Recounter
+from hairpin.world import real_world
+
+RECOUNT_EPILOG = "Example: hairpin recount ./my-show --json"
+RESULTS_EPILOG = "Example: hairpin results ./my-show --format csv > results.csv"
+PURGE_EPILOG = "Example: hairpin purge ./my-show --dry-run"
+
+Data = Annotated[Path, typer.Argument(help="Data directory of a show.", metavar="DIR")]
+
+
+class Format(StrEnum):
+    CSV = "csv"
+    JSON = "json"
+
+
+def recount(
+    data: Data,
+    json: Annotated[bool, typer.Option("--json", help="Print for machines.")] = False,
+) -> None:
+    """Count again from the journal alone, and verify every checksum, chain and published head."""
+    found = _recount(data)[1]
+    if json:
+        typer.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
+        return
+    console = Console()
+    table = Table(title=f"{found.show}: recounted from {found.frames} frames")
+    for name in ("question", "status", "journalled", "repeats", "counted", "right", "wrong"):
+        table.add_column(name, justify="left" if name in ("question", "status") else "right")
+    for q in found.questions:
+        numbers = (q.journalled, q.repeats, q.answers, q.right, q.wrong)
+        table.add_row(q.id, q.status, *(f"{n:,}" for n in numbers))
+    console.print(table)
+    console.print(
+        f"journalled {found.journalled:,} = counted {found.counted:,} + repeats {found.repeats:,}"
+    )
+    console.print(f"published heads that hold: {found.heads_verified}; chain head {found.head}")
+
+
+def results(
+    data: Data,
+    format_: Annotated[Format, typer.Option("--format", help="csv or json.")] = Format.JSON,
+) -> None:
+    """Counts by question, right or wrong, age band and country; small cells are suppressed."""
+    recounter, found = _recount(data)
+    make = as_csv if format_ is Format.CSV else as_json
+    typer.echo(make(recounter.book, found), nl=False)
+
+
+def purge(
+    data: Data,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say it, do nothing.")] = False,
+    now: Annotated[
+        bool, typer.Option("--now", help="Do not wait for the days that the show file states.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print for machines.")] = False,
+) -> None:
+    """Delete names, per-fan records and keys when the show's retention says so."""
+    world = real_world()
+    plan = purge_plan(data, world, now)
+    if not dry_run:
+        plan.carry_out()
+    if json:
+        typer.echo(msgspec.json.encode(plan.rows()).decode())
+        return
+    _print_purge(plan, dry_run)
+
+
+def _print_purge(plan: PurgePlan, dry_run: bool) -> None:
+    for row in plan.rows():
+        done = "would be deleted" if dry_run else "deleted"
+        state = done if row.due else f"kept until {row.until}"
+        typer.echo(f"{row.what:<8} {state:<28} {row.where}")
+
+
+def _recount(data: Path) -> tuple[Recounter, Recount]:
+    recounter = Recounter(open_journal(data))
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("recounting", total=None)
+        found = recounter.run(lambda done, all_: progress.update(task, completed=done, total=all_))
+    return recounter, found

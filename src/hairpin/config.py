@@ -1,0 +1,72 @@
+"""The installation's settings: `hairpin.toml` beside the data, or the file given to `--config`.
+
+What the show is stands in the show file; what this machine permits stands here.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+
+import msgspec
+
+from hairpin.errors import YourMistake
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All settings with their defaults."""
+
+    gates: int = 2
+    """Gate processes."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Networks whose X-Forwarded-For is believed, such as "10.0.0.0/8"."""
+    join_allow: tuple[str, ...] = ()
+    """Networks that may join without limit: a venue where 20,000 share one address."""
+    join_burst: int = 60
+    """Tickets that one address (IPv6: one /64) may take at once."""
+    join_per_s: float = 1.0
+    """Tickets per second that one address may take after that."""
+    connections_max: int = 20_000
+    """Open connections per gate; more are closed at once."""
+    queue_max: int = 65_536
+    """Answers waiting for the journal per gate; more get 503."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError naming the setting, what was found and what is allowed."""
+        for name, low, high in (
+            ("gates", 1, 64),
+            ("join_burst", 1, 1_000_000),
+            ("join_per_s", 0.001, 1_000_000),
+            ("connections_max", 10, 10_000_000),
+            ("queue_max", 1, 10_000_000),
+        ):
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ValueError(f"{name}: found {value}; allowed: {low} to {high}")
+        for name in ("trusted_proxies", "join_allow"):
+            for text in getattr(self, name):
+                try:
+                    ipaddress.ip_network(text)
+                except ValueError as error:
+                    raise ValueError(
+                        f"{name}: found {text!r}; allowed: networks ({error})"
+                    ) from None
+
+
+def networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
+    return tuple(ipaddress.ip_network(text) for text in texts)
+
+
+def read_settings(path: Path) -> Settings:
+    """Settings from a TOML file. Raises YourMistake with the file and the setting."""
+    try:
+        return msgspec.toml.decode(path.read_bytes(), type=Settings)
+    except FileNotFoundError:
+        raise YourMistake(f"there is no {path}", "Check the path given to --config.") from None
+    except OSError as error:
+        raise YourMistake(f"cannot read {path}: {error.strerror}") from error
+    except (msgspec.MsgspecError, ValueError) as error:
+        names = ", ".join(Settings.__struct_fields__)
+        raise YourMistake(f"{path}: {error}", f"Settings are: {names}.") from error

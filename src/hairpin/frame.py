@@ -1,0 +1,174 @@
+"""Frames: the unit of the journal, the same bytes on disk, on a stream and in a backup.
+
+A frame is a 56-byte header and a body, little-endian:
+
+    offset size field
+    0      4    magic "HPN1"
+    4      1    version (1)
+    5      1    kind: 1 answers, 2 control, 3 seal
+    6      2    partition
+    8      8    journal id
+    16     4    incarnation of the writer
+    20     4    count of records in the body
+    24     8    sequence within the incarnation, from 0
+    32     4    size of the body in bytes
+    36     4    crc32c of the header with this field zero, and of the body
+    40     16   chain: BLAKE2b-128 of the previous chain, the header without crc and chain, the body
+
+The first chain of an incarnation follows `genesis(journal, incarnation)`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Iterator
+from enum import IntEnum
+
+import google_crc32c
+import msgspec
+
+MAGIC = b"HPN1"
+VERSION = 1
+HEADER = struct.Struct("<4sBBHQIIQII16s")
+HEADER_BYTES = HEADER.size
+BODY_BYTES_MAX = 4 << 20
+FRAME_BYTES_MAX = HEADER_BYTES + BODY_BYTES_MAX
+_CRC = struct.Struct("<I")
+_CRC_AT = 36
+_CHAIN_AT = 40
+
+
+class Kind(IntEnum):
+    ANSWERS = 1
+    CONTROL = 2
+    SEAL = 3
+
+
+class Frame(msgspec.Struct, frozen=True):
+    kind: Kind
+    partition: int
+    journal: int
+    incarnation: int
+    sequence: int
+    count: int
+    chain: bytes
+    body: bytes
+    offset: int
+    """Of the header, within what was read."""
+
+    @property
+    def size_bytes(self) -> int:
+        return HEADER_BYTES + len(self.body)
+
+
+class Broken(Exception):  # noqa: N818 - what reading found, not yet whose fault it is
+    """No intact frame at `offset`; `torn` if the bytes just end too early."""
+
+    def __init__(self, offset: int, why: str, torn: bool) -> None:
+        super().__init__(f"at byte {offset}: {why}")
+        self.offset = offset
+        self.why = why
+        self.torn = torn
+
+
+def genesis(journal: int, incarnation: int) -> bytes:
+    """The chain before an incarnation's first frame."""
+    seed = struct.pack("<4sQI", MAGIC, journal, incarnation)
+    return hashlib.blake2b(seed, digest_size=16).digest()
+
+
+def _chained(previous: bytes, header: bytes, body: bytes) -> bytes:
+    digest = hashlib.blake2b(previous, digest_size=16)
+    digest.update(header[:_CRC_AT])
+    digest.update(body)
+    return digest.digest()
+
+
+def _checksum(header: bytes, body: bytes) -> int:
+    blanked = header[:_CRC_AT] + bytes(4) + header[_CHAIN_AT:]
+    value: int = google_crc32c.extend(google_crc32c.value(blanked), body)
+    return value
+
+
+def pack(
+    kind: Kind,
+    journal: int,
+    incarnation: int,
+    sequence: int,
+    previous: bytes,
+    body: bytes,
+    count: int,
+    partition: int = 0,
+) -> tuple[bytes, bytes]:
+    """A whole frame and its chain. Raises ValueError if the body is too large."""
+    if len(body) > BODY_BYTES_MAX:
+        raise ValueError(f"a body of {len(body)} bytes; at most {BODY_BYTES_MAX}")
+    fields = (MAGIC, VERSION, kind, partition, journal, incarnation, count, sequence, len(body))
+    chain = _chained(previous, HEADER.pack(*fields, 0, bytes(16)), body)
+    header = HEADER.pack(*fields, 0, chain)
+    header = HEADER.pack(*fields, _checksum(header, body), chain)
+    return header + body, chain
+
+
+def unpack(data: bytes | memoryview, offset: int = 0) -> Frame:
+    """The frame at `offset`; its checksum holds, its chain is not followed yet. Raises `Broken`."""
+    rest = len(data) - offset
+    if rest < HEADER_BYTES:
+        raise Broken(offset, f"{rest} bytes, a header has {HEADER_BYTES}", torn=True)
+    header = bytes(data[offset : offset + HEADER_BYTES])
+    magic, version, kind, partition, journal, incarnation, count, sequence, size, crc, chain = (
+        HEADER.unpack(header)
+    )
+    if magic != MAGIC:
+        raise Broken(offset, f"magic is {magic!r}, not {MAGIC!r}", torn=False)
+    if version != VERSION:
+        raise Broken(offset, f"format version {version}, this program reads {VERSION}", torn=False)
+    if size > BODY_BYTES_MAX:
+        raise Broken(offset, f"a body of {size} bytes, at most {BODY_BYTES_MAX}", torn=False)
+    if rest < HEADER_BYTES + size:
+        raise Broken(offset, f"{rest} bytes of a frame of {HEADER_BYTES + size}", torn=True)
+    body = bytes(data[offset + HEADER_BYTES : offset + HEADER_BYTES + size])
+    if _checksum(header, body) != crc:
+        raise Broken(offset, "the checksum does not hold", torn=False)
+    if kind not in Kind.__members__.values():
+        raise Broken(offset, f"kind {kind} is unknown", torn=False)
+    return Frame(Kind(kind), partition, journal, incarnation, sequence, count, chain, body, offset)
+
+
+def follows(frame: Frame, previous: bytes) -> bool:
+    """Does this frame's chain continue `previous`?"""
+    fields = (MAGIC, VERSION, frame.kind, frame.partition, frame.journal, frame.incarnation)
+    header = HEADER.pack(*fields, frame.count, frame.sequence, len(frame.body), 0, bytes(16))
+    return _chained(previous, header, frame.body) == frame.chain
+
+
+def frames(data: bytes) -> Iterator[Frame]:
+    """All frames of `data` in order. Raises `Broken` at the first that is not intact."""
+    view = memoryview(data)
+    offset = 0
+    while offset < len(data):
+        frame = unpack(view, offset)
+        yield frame
+        offset += frame.size_bytes
+
+
+def intact_frame_after(data: bytes, offset: int) -> int | None:
+    """Where the next intact frame begins after `offset`: a broken frame before it is no torn end."""
+    at = data.find(MAGIC, offset + 1)
+    while at >= 0:
+        try:
+            unpack(data, at)
+        except Broken:
+            at = data.find(MAGIC, at + 1)
+        else:
+            return at
+    return None
+
+
+def head(chains: dict[int, tuple[int, bytes]]) -> str:
+    """One hash over the heads of all chains: {incarnation: (frames, chain)}; hex."""
+    digest = hashlib.blake2b(digest_size=16)
+    for incarnation, (count, chain) in sorted(chains.items()):
+        digest.update(struct.pack("<IQ16s", incarnation, count, chain))
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""The gate takes answers: bytes in, durable records out, an acknowledgement only after that."""

@@ -1,0 +1,123 @@
+"""Group commit: judge what arrived, journal it, make it durable, and only then acknowledge.
+
+A commit takes what came in while the last one ran; nothing waits for a fixed window.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+import structlog
+
+from hairpin.answer import Records
+from hairpin.errors import EngineDown
+from hairpin.frame import BODY_BYTES_MAX, Kind
+from hairpin.gate.admit import COUNTED, Admission
+from hairpin.journal import Writer
+from hairpin.meter import Histogram
+from hairpin.world import Clock
+
+log = structlog.get_logger()
+
+OVERLOADED = 503
+
+
+class Asker(Protocol):
+    """Who waits for the verdict on an answer."""
+
+    def verdict(self, status: int) -> None: ...
+
+
+class Committer:
+    """Answers in, verdicts out. `committed` is called after each durable frame."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        writer: Writer,
+        admission: Admission,
+        queue_max: int,
+        committed: Callable[[], None],
+    ) -> None:
+        self._clock = clock
+        self._writer = writer
+        self._admission = admission
+        self._queue_max = queue_max
+        self._committed = committed
+        self._texts: list[bytes] = []
+        self._askers: list[Asker] = []
+        self._times: list[int] = []
+        self._scheduled = False
+        self.epoch_ms: int | None = None
+        self.statuses: Counter[int] = Counter()
+        self.commits = 0
+        self.commit_ms = Histogram()
+        self.latency_ms = Histogram()
+        self.error: str | None = None
+        """Why the journal could not write the last batch; None if it could."""
+
+    def put(self, text: bytes, asker: Asker) -> bool:
+        """Queue one answer of ANSWER_TEXT_BYTES; False if the queue is full or nothing is on."""
+        if len(self._texts) >= self._queue_max or self.epoch_ms is None:
+            self.statuses[OVERLOADED] += 1
+            return False
+        self._texts.append(text)
+        self._askers.append(asker)
+        self._times.append(self._clock.now_ms())
+        if not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self.flush)
+        return True
+
+    def flush(self) -> None:
+        """Commit what is queued."""
+        self._scheduled = False
+        texts, askers, times = self._texts, self._askers, self._times
+        if not texts or self.epoch_ms is None:
+            return
+        self._texts, self._askers, self._times = [], [], []
+        received = np.array(times, np.int64) - self.epoch_ms
+        records, status = self._admission.admit(texts, received)
+        if len(records) and not self._journal(records):
+            status[status == COUNTED] = OVERLOADED
+        now_ms = self._clock.now_ms() - self.epoch_ms
+        self.latency_ms.add(now_ms - received)
+        for asker, code in zip(askers, status.tolist(), strict=True):
+            asker.verdict(code)
+        codes, counts = np.unique(status, return_counts=True)
+        for code, count in zip(codes.tolist(), counts.tolist(), strict=True):
+            self.statuses[code] += count
+
+    def control(self, body: bytes) -> bool:
+        """Journal a control record of this gate; False if the journal cannot write."""
+        return self._commit(Kind.CONTROL, body, 1)
+
+    def roll(self) -> None:
+        """Begin a new segment with the next frame."""
+        self._writer.roll()
+
+    def _journal(self, records: Records) -> bool:
+        most = BODY_BYTES_MAX // records.itemsize
+        parts = [records[at : at + most] for at in range(0, len(records), most)]
+        return all(self._commit(Kind.ANSWERS, part.tobytes(), len(part)) for part in parts)
+
+    def _commit(self, kind: Kind, body: bytes, count: int) -> bool:
+        began = self._clock.monotonic_ms()
+        try:
+            self._writer.commit(kind, body, count)
+        except EngineDown as error:
+            if self.error is None:
+                log.error("the journal cannot write", why=error.message, remedy=error.remedy)
+            self.error = error.message
+            return False
+        if self.error is not None:
+            log.info("the journal writes again")
+            self.error = None
+        self.commits += 1
+        self.commit_ms.add(self._clock.monotonic_ms() - began)
+        self._committed()
+        return True

@@ -1,0 +1,237 @@
+"""One gate process: its strand of the journal, its place on the bus, its listener."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import socket
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from http import HTTPStatus
+
+import structlog
+
+from hairpin.bus import Bus
+from hairpin.config import Settings
+from hairpin.errors import EngineDown
+from hairpin.frame import Kind
+from hairpin.gate.admit import Admission
+from hairpin.gate.commit import Committer
+from hairpin.gate.connection import Connection
+from hairpin.gate.doors import Doors
+from hairpin.gate.leases import Leases
+from hairpin.gate.limits import Addresses, JoinLimit
+from hairpin.gate.pages import pages
+from hairpin.journal import Journal, encode_control
+from hairpin.messages import (
+    TOPIC_GATE,
+    TOPIC_ORDER,
+    TOPIC_ORDER_NOW,
+    TOPIC_SYNCED,
+    Born,
+    Document,
+    GateReport,
+    Marked,
+    OrderState,
+    Synced,
+)
+from hairpin.ticket import TicketKey
+from hairpin.web import Asset
+from hairpin.world import World
+
+log = structlog.get_logger()
+
+TELL_SYNCED_S = 0.02
+"""News of durable frames is gathered for this long."""
+REPORT_S = 0.5
+TEND_S = 2.0
+DRAIN_S = 5.0
+
+_REASONS = {
+    HTTPStatus.UNAUTHORIZED: "bad ticket",
+    HTTPStatus.NOT_FOUND: "no such question or choice",
+    HTTPStatus.CONFLICT: "not open",
+    HTTPStatus.GONE: "closed",
+    HTTPStatus.SERVICE_UNAVAILABLE: "unavailable",
+}
+
+
+class Gate:
+    """Takes answers until `stop` is called. Raises EngineDown if its strand cannot begin."""
+
+    def __init__(
+        self,
+        world: World,
+        journal: Journal,
+        bus: Bus,
+        key: TicketKey,
+        settings: Settings,
+        assets: Mapping[str, Asset],
+        media: Iterable[Document],
+    ) -> None:
+        self._world = world
+        self._bus = bus
+        self._writer = journal.writer()
+        self.incarnation = self._writer.incarnation
+        born = Born(world.clock.now_ms(), "gate")
+        self._writer.commit(Kind.CONTROL, encode_control(born), 1)
+        self._admission = Admission(key)
+        self.answers = Committer(
+            world.clock, self._writer, self._admission, settings.queue_max, self._committed
+        )
+        share = max(settings.gates, 1)
+        self._doors = Doors(
+            world.clock,
+            key,
+            self.answers,
+            Leases(bus, self.incarnation),
+            Addresses(settings),
+            JoinLimit(max(settings.join_burst / share, 1), settings.join_per_s / share),
+            settings.connections_max,
+        )
+        self._doors.pages = pages(self._doors, bus, assets, media)
+        self._marked: set[int] = set()
+        self._telling: asyncio.TimerHandle | None = None
+        self._known = asyncio.Event()
+
+    async def run(
+        self, listener: socket.socket, ready: Callable[[], None], stop: asyncio.Event
+    ) -> None:
+        """Serve from `listener` until `stop`; then drain and seal."""
+        loop = asyncio.get_running_loop()
+        self._bus.subscribe(TOPIC_ORDER, OrderState, self._order)
+        await self._known.wait()
+        self._doors.leases.refill()
+        server = await loop.create_server(
+            lambda: Connection(self._doors), sock=listener, backlog=4096
+        )
+        tasks = [
+            asyncio.create_task(self._every(REPORT_S, self._report)),
+            asyncio.create_task(self._every(1.0, self._doors.tick)),
+            asyncio.create_task(self._every(TEND_S, self._tend)),
+        ]
+        ready()
+        await stop.wait()
+        server.close()
+        await self._drain()
+        for task in tasks:
+            task.cancel()
+
+    async def ask_order(self) -> None:
+        """After each new connection to the bus: the order may have changed meanwhile."""
+        while True:
+            try:
+                request = Synced(self.incarnation, self._writer.synced.frames)
+                order = await self._bus.request(TOPIC_ORDER_NOW, request, OrderState, 2_000)
+            except EngineDown as error:
+                log.warning("the running order is not known", why=error.message)
+                await asyncio.sleep(0.2)
+            else:
+                self._order(order)
+                return
+
+    # --- the running order ------------------------------------------------------------------------
+
+    def _order(self, order: OrderState) -> None:
+        known = self._doors.order
+        if known is not None and order.version <= known.version:
+            return
+        opened = _opened(order)
+        if known is not None and opened - _opened(known):
+            self.answers.roll()
+        self.answers.epoch_ms = order.epoch_ms
+        self._admission.set_questions(order.questions, order.epoch_ms)
+        self._doors.set_order(order)
+        self._mark()
+        self._known.set()
+
+    def _mark(self) -> None:
+        """Close markers for questions that closed: no answer of ours to them comes after."""
+        order = self._doors.order
+        if order is None:
+            return
+        closed = {i for i, question in enumerate(order.questions) if question.closed}
+        fresh = sorted(closed - self._marked)
+        if not fresh:
+            return
+        self.answers.flush()
+        for question in fresh:
+            self._admission.shut(question)
+        marker = Marked(self._world.clock.now_ms(), tuple(fresh))
+        if self.answers.control(encode_control(marker)):
+            self._marked.update(fresh)
+
+    # --- news -------------------------------------------------------------------------------------
+
+    def _committed(self) -> None:
+        if self._telling is None:
+            loop = asyncio.get_running_loop()
+            self._telling = loop.call_later(TELL_SYNCED_S, self._tell_synced)
+
+    def _tell_synced(self) -> None:
+        self._telling = None
+        self._bus.publish(TOPIC_SYNCED, self._writer.synced)
+
+    def _report(self) -> None:
+        self._mark()
+        self._tell_synced()
+        doors, answers = self._doors, self.answers
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        refused = Counter(doors.refused)
+        for status, reason in _REASONS.items():
+            if answers.statuses[status]:
+                refused[reason] += answers.statuses[status]
+        self._bus.publish(
+            TOPIC_GATE,
+            GateReport(
+                incarnation=self.incarnation,
+                at_ms=self._world.clock.now_ms(),
+                pid=os.getpid(),
+                cpu_s=usage.ru_utime + usage.ru_stime,
+                connections=len(doors.connections),
+                acknowledged=answers.statuses[HTTPStatus.NO_CONTENT],
+                refused=dict(refused),
+                tickets=doors.tickets,
+                requests=dict(doors.requests),
+                commits=answers.commits,
+                commit_ms_p50=answers.commit_ms.quantile_ms(0.5),
+                commit_ms_p99=answers.commit_ms.quantile_ms(0.99),
+                latency_ms_p50=answers.latency_ms.quantile_ms(0.5),
+                latency_ms_p99=answers.latency_ms.quantile_ms(0.99),
+                journal_error=answers.error,
+            ),
+        )
+
+    def _tend(self) -> None:
+        self._doors.leases.refill()
+        now_ms = self._world.clock.monotonic_ms()
+        for connection in tuple(self._doors.connections):
+            connection.tend(now_ms)
+
+    @staticmethod
+    async def _every(seconds: float, action: Callable[[], None]) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            action()
+
+    async def _drain(self) -> None:
+        """Answer what was read, close the rest, end the strand."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + DRAIN_S
+        while self._doors.connections and loop.time() < deadline:
+            self.answers.flush()
+            for connection in tuple(self._doors.connections):
+                connection.drain()
+            await asyncio.sleep(0.01)
+        self._report()
+        try:
+            self._writer.seal()
+        except EngineDown as error:
+            log.error("the strand could not be sealed", why=error.message)
+        self._bus.publish(TOPIC_SYNCED, self._writer.synced)
+        await asyncio.sleep(0.05)  # for the news to leave
+
+
+def _opened(order: OrderState) -> set[int]:
+    return {i for i, question in enumerate(order.questions) if question.opened_ms is not None}

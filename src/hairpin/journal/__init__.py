@@ -1,0 +1,104 @@
+"""The journal: truth. This is the port; `disk` is the engine of one machine.
+
+A journal is a set of strands, one for each writer's incarnation. Only its writer appends to a
+strand, and only what is durable may be read from it. An incarnation's number is never used again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import msgspec
+
+from hairpin.frame import Frame, Kind
+from hairpin.messages import AnyControl, Synced
+
+_ENCODER = msgspec.json.Encoder()
+_DECODER: msgspec.json.Decoder[AnyControl] = msgspec.json.Decoder(AnyControl)
+
+
+class StrandEnd(msgspec.Struct, frozen=True):
+    """Where a dead writer's strand ends for ever."""
+
+    incarnation: int
+    frames: int
+    chain: bytes
+    sealed: bool
+    """Its writer ended it itself."""
+    dropped_bytes: int
+    """Size of the torn last frame that was cut off."""
+
+
+class Writer(Protocol):
+    """Appends to one strand. Not for use by several threads."""
+
+    @property
+    def incarnation(self) -> int: ...
+
+    @property
+    def synced(self) -> Synced:
+        """How far the strand is durable."""
+        ...
+
+    def commit(self, kind: Kind, body: bytes, count: int) -> Synced:
+        """Append one frame; on return it is as durable as the journal's rules ask for.
+
+        Raises EngineDown if it is not: then nothing of it will ever be read.
+        """
+        ...
+
+    def roll(self) -> None:
+        """Begin a new segment with the next frame."""
+        ...
+
+    def seal(self) -> None:
+        """End the strand for good, and let go of it."""
+        ...
+
+
+class Journal(Protocol):
+    @property
+    def id(self) -> int: ...
+
+    def writer(self) -> Writer:
+        """A new strand under a number that was never used."""
+        ...
+
+    def incarnations(self) -> list[int]:
+        """All strands there are, in order of birth."""
+        ...
+
+    def follow(self, incarnation: int) -> Follower:
+        """A reader that begins at the strand's first frame and keeps its place."""
+        ...
+
+    def fence(self, incarnation: int) -> StrandEnd | None:
+        """Make sure that a strand's writer is dead and end the strand; None while it lives."""
+        ...
+
+
+class Follower(Protocol):
+    @property
+    def frames(self) -> int:
+        """How many frames were read."""
+        ...
+
+    @property
+    def chain(self) -> bytes: ...
+
+    def read(self, upto_frames: int | None = None) -> Iterator[Frame]:
+        """Frames not read yet, verified and chained, until `upto_frames` of the strand were read.
+
+        Without a limit, all intact ones. Raises DataDamaged with the range that cannot be read.
+        """
+        ...
+
+
+def encode_control(record: AnyControl) -> bytes:
+    return _ENCODER.encode(record)
+
+
+def decode_control(body: bytes) -> AnyControl:
+    """Raises msgspec.ValidationError if the record is of a kind that this version does not know."""
+    return _DECODER.decode(body)

@@ -1,0 +1,156 @@
+"""A data directory: one show's journal, keys and names.
+
+lock            held while a node runs
+keys.json       ticket keys and the private listener's token, mode 600
+journal/        truth
+winners.json    names of contenders, mode 600
+node.json       where the running node is, mode 600
+hairpin.toml    settings of this installation, if there are any
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from hairpin.errors import DataDamaged, EngineDown, YourMistake
+from hairpin.journal.disk import IDENTITY, DiskJournal
+from hairpin.ticket import TicketKey
+from hairpin.world import World, real_world
+
+
+class Keys(msgspec.Struct, frozen=True):
+    """Secrets of one show; hex in the file, never in a log."""
+
+    number: int
+    ticket: str
+    claim: str
+    token: str
+
+    def __repr__(self) -> str:
+        return f"Keys(number={self.number})"
+
+    def ticket_key(self) -> TicketKey:
+        return TicketKey(self.number, bytes.fromhex(self.ticket), bytes.fromhex(self.claim))
+
+
+class NodeFile(msgspec.Struct, frozen=True):
+    """Where a running node is: `node.json`."""
+
+    pid: int
+    show: str
+    public: str
+    private: str
+    token: str
+    stage: int
+    gates: tuple[int, ...]
+
+
+class DataDirectory:
+    """Paths and files of one show's data."""
+
+    def __init__(self, path: Path, world: World) -> None:
+        self.path = path
+        self._world = world
+        self._lock_fd = -1
+
+    @property
+    def journal_path(self) -> Path:
+        return self.path / "journal"
+
+    @property
+    def winners_path(self) -> Path:
+        return self.path / "winners.json"
+
+    @property
+    def keys_path(self) -> Path:
+        return self.path / "keys.json"
+
+    @property
+    def node_path(self) -> Path:
+        return self.path / "node.json"
+
+    @property
+    def settings_path(self) -> Path:
+        return self.path / "hairpin.toml"
+
+    def prepare(self) -> None:
+        """Create and lock the directory. Raises YourMistake, or EngineDown when the disk is full."""
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            fd = os.open(self.path / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise YourMistake(
+                f"cannot use {self.path} for data: {error.strerror}",
+                "Name a directory that you may write to with --data.",
+            ) from error
+        if not self._world.disk.lock(fd):
+            os.close(fd)
+            raise YourMistake(
+                f"another node runs on {self.path}",
+                f"End it first; {self.node_path} says where it is.",
+            )
+        self._lock_fd = fd
+
+    def journal(self, create: bool = False) -> DiskJournal:
+        """Raises YourMistake if there is none and `create` is not asked for."""
+        if create and not (self.journal_path / IDENTITY).exists():
+            if self._world.disk.list(self.journal_path):
+                raise DataDamaged(
+                    f"{self.journal_path / IDENTITY} is missing, but the journal is not empty",
+                    "Restore it from a copy.",
+                )
+            with _disk_errors(self.journal_path):
+                return DiskJournal.create(self._world, self.journal_path)
+        return DiskJournal.open(self._world, self.journal_path)
+
+    def keys(self) -> Keys:
+        """This show's keys; made when they are first asked for."""
+        path = self.keys_path
+        try:
+            return msgspec.json.decode(self._world.disk.read(path, 0, 4096), type=Keys)
+        except FileNotFoundError:
+            pass
+        except msgspec.MsgspecError as error:
+            # The reason may quote a key, so it is left out.
+            raise DataDamaged(f"{path} cannot be read", "Restore it from a copy.") from error
+        secret = self._world.dice.secret
+        keys = Keys(secret(1)[0], secret(16).hex(), secret(16).hex(), secret(24).hex())
+        with _disk_errors(path):
+            self._world.disk.replace(path, msgspec.json.encode(keys), 0o600)
+        return keys
+
+    def tell(self, node: NodeFile) -> None:
+        with _disk_errors(self.node_path):
+            self._world.disk.replace(self.node_path, msgspec.json.encode(node), 0o600)
+
+    def untell(self) -> None:
+        self.node_path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _disk_errors(path: Path) -> Iterator[None]:
+    """Turns an OSError into an EngineDown that names the path."""
+    try:
+        yield
+    except OSError as error:
+        raise EngineDown(
+            f"cannot write {path}: {error.strerror}", "Give the disk space and write permission."
+        ) from error
+
+
+def open_journal(data: Path) -> DiskJournal:
+    """The journal of a data directory, for reading. Raises YourMistake if there is none."""
+    return DataDirectory(data, real_world()).journal()
+
+
+def read_node(data: Path) -> NodeFile:
+    """Where the node of a data directory runs. Raises YourMistake if none does."""
+    try:
+        return msgspec.json.decode((data / "node.json").read_bytes(), type=NodeFile)
+    except (OSError, msgspec.MsgspecError):
+        raise YourMistake(f"no node runs on {data}", "Start it: hairpin run.") from None

@@ -1,0 +1,210 @@
+"""Children forked from a warmed parent: watched, restarted with back-off, ended in order.
+
+The parent has no event loop and no threads, so that forking is safe. Children notice the parent's
+death by the end of a pipe, and end themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable
+
+import structlog
+import uvloop
+
+from hairpin.errors import HairpinError
+
+log = structlog.get_logger()
+
+Main = Callable[["Life"], Awaitable[None]]
+
+STEADY_S = 5.0
+"""A child that lives this long is no crash loop."""
+BACK_OFF_MAX_S = 5.0
+END_S = 10.0
+CRASHED = 70
+"""Exit code of a child that met an error nobody explains."""
+
+
+class Life:
+    """What a child knows of its family: when to stop, and how to say that it is ready."""
+
+    def __init__(self, ready_fd: int, parent_fd: int) -> None:
+        self.stop = asyncio.Event()
+        self._ready_fd = ready_fd
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self.stop.set)
+        loop.add_signal_handler(signal.SIGINT, lambda: None)
+        loop.add_reader(parent_fd, self._orphaned, parent_fd)
+
+    def ready(self) -> None:
+        os.write(self._ready_fd, os.getpid().to_bytes(8, "little"))
+
+    def _orphaned(self, parent_fd: int) -> None:
+        asyncio.get_running_loop().remove_reader(parent_fd)
+        self.stop.set()
+
+
+class Child:
+    def __init__(self, name: str, main: Main) -> None:
+        self.name = name
+        self.main = main
+        self.pid = 0
+        self.ready = False
+        self.started_s = 0.0
+        self.back_off_s = 0.0
+        self.restart_at_s: float | None = None
+
+
+class Family:
+    """Forks, watches, ends. Use from the parent's only thread."""
+
+    def __init__(self) -> None:
+        self._children: list[Child] = []
+        self._ready_r, self._ready_w = os.pipe()
+        self._parent_r, self._parent_w = os.pipe()
+        self._ending = False
+        self.failure: int | None = None
+        """Exit code of a child that ended with an explained error: the node ends, too."""
+
+    def add(self, name: str, main: Main) -> Child:
+        child = Child(name, main)
+        self._children.append(child)
+        self._start(child)
+        return child
+
+    def pids(self, prefix: str) -> tuple[int, ...]:
+        return tuple(child.pid for child in self._children if child.name.startswith(prefix))
+
+    def listen(self) -> None:
+        """SIGTERM and SIGINT end the family."""
+
+        def end(number: int, frame: object) -> None:
+            self._ending = True
+
+        signal.signal(signal.SIGTERM, end)
+        signal.signal(signal.SIGINT, end)
+
+    @property
+    def ending(self) -> bool:
+        return self._ending or self.failure is not None
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Restart who dies, until the end; `changed` is called when pids or readiness change."""
+        while not self.ending:
+            if self._hear() | self._reap():
+                changed()
+            now_s = time.monotonic()
+            for child in self._children:
+                if child.restart_at_s is not None and now_s >= child.restart_at_s:
+                    self._start(child)
+
+    def all_ready(self) -> bool:
+        return all(child.ready for child in self._children)
+
+    def end(self) -> None:
+        """SIGTERM to all in reverse order of birth, each waited for; then SIGKILL."""
+        self._ending = True
+        gates_first = list(reversed(self._children))
+        for child in gates_first:
+            if child.pid:
+                _signal(child.pid, signal.SIGTERM)
+        for child in gates_first:
+            if not child.pid:
+                continue
+            deadline_s = time.monotonic() + END_S
+            while time.monotonic() < deadline_s and not _ended(child.pid):
+                time.sleep(0.02)
+            else:
+                if time.monotonic() >= deadline_s:
+                    log.error("had to be killed", child=child.name)
+                    _signal(child.pid, signal.SIGKILL)
+            child.pid = 0
+
+    # ----------------------------------------------------------------------------------------------
+
+    def _start(self, child: Child) -> None:
+        child.restart_at_s = None
+        child.ready = False
+        child.started_s = time.monotonic()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        pid = os.fork()
+        if pid:
+            child.pid = pid
+            return
+        os._exit(self._live(child))
+
+    def _live(self, child: Child) -> int:
+        """The child's whole life; returns its exit code."""
+        os.close(self._parent_w)
+        os.close(self._ready_r)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+        async def main() -> None:
+            await child.main(Life(self._ready_w, self._parent_r))
+
+        try:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(main())
+        except HairpinError as error:
+            print(f"{child.name}: {error}", file=sys.stderr, flush=True)
+            return error.exit_code
+        except BaseException:
+            log.exception("a process crashed", process=child.name)
+            return CRASHED
+        return 0
+
+    def _hear(self) -> bool:
+        """Wait a moment for children that become ready."""
+        try:
+            heard, _, _ = select.select([self._ready_r], [], [], 0.05)
+        except InterruptedError:
+            return False
+        if not heard:
+            return False
+        pid = int.from_bytes(os.read(self._ready_r, 8), "little")
+        for child in self._children:
+            child.ready |= child.pid == pid
+        return True
+
+    def _reap(self) -> bool:
+        changed = False
+        for child in self._children:
+            if not child.pid or child.restart_at_s is not None:
+                continue
+            pid, status = os.waitpid(child.pid, os.WNOHANG)
+            if not pid:
+                continue
+            changed = True
+            child.ready = False
+            code = os.waitstatus_to_exitcode(status)
+            if 0 < code < CRASHED:
+                self.failure = code
+                child.pid = 0
+                return True
+            steady = time.monotonic() - child.started_s > STEADY_S
+            child.back_off_s = 0.0 if steady else min(child.back_off_s * 2 + 0.1, BACK_OFF_MAX_S)
+            child.restart_at_s = time.monotonic() + child.back_off_s
+            log.error("a process died and is started again", process=child.name, code=code)
+        return changed
+
+
+def _signal(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass
+
+
+def _ended(pid: int) -> bool:
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    except ChildProcessError:
+        return True

@@ -1,0 +1,119 @@
+"""Retention: what the show file promised to delete, and when.
+
+names      winners.json
+records    the journal's segments: every answer of every numbered fan. The counts stay, in
+           results.json, written from a last recount before anything is deleted
+keys       keys.json: after that no ticket of the show can be verified or issued
+"""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from hairpin.errors import YourMistake
+from hairpin.node.data import DataDirectory
+from hairpin.stage.past import Past, directors, read_past
+from hairpin.tally.export import as_json
+from hairpin.tally.recount import Recounter
+from hairpin.world import World
+
+DAY_MS = 86_400_000
+RESULTS = "results.json"
+SHOW_END = "show-end.json"
+
+
+class PurgeRow(msgspec.Struct, frozen=True):
+    """One kind of data: where it is, and from when on it must be gone."""
+
+    what: str
+    where: str
+    until: str
+    due: bool
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """What must be known of a show after its journal is gone; no secret, no fan."""
+
+    show: str
+    end_ms: int
+    names_days: int
+    records_days: int
+    keys_days: int
+
+
+class PurgePlan:
+    """Which data are due. `carry_out` deletes them."""
+
+    def __init__(self, data: DataDirectory, world: World, kept: Kept, all_now: bool) -> None:
+        self._data = data
+        self._world = world
+        self._kept = kept
+        self._now_ms = world.clock.now_ms()
+        self._all_now = all_now
+
+    def rows(self) -> list[PurgeRow]:
+        kept = self._kept
+        return [
+            self._row("names", self._data.winners_path, kept.names_days),
+            self._row("records", self._data.journal_path, kept.records_days),
+            self._row("keys", self._data.keys_path, kept.keys_days),
+        ]
+
+    def carry_out(self) -> None:
+        """Counts first, then deletion; a second run finishes what a crash left."""
+        due = {row.what: Path(row.where) for row in self.rows() if row.due}
+        disk = self._world.disk
+        if "records" in due and due["records"].exists():
+            disk.replace(self._data.path / SHOW_END, msgspec.json.encode(self._kept), 0o600)
+            recounter = Recounter(self._data.journal())
+            text = as_json(recounter.book, recounter.run())
+            disk.replace(self._data.path / RESULTS, text.encode(), 0o600)
+            shutil.rmtree(due["records"])
+        for what in ("names", "keys"):
+            if what in due:
+                due[what].unlink(missing_ok=True)
+
+    def _row(self, what: str, where: Path, days: int) -> PurgeRow:
+        until_ms = self._kept.end_ms + days * DAY_MS
+        until = datetime.fromtimestamp(until_ms / 1000, UTC).date().isoformat()
+        return PurgeRow(what, str(where), until, self._all_now or self._now_ms >= until_ms)
+
+
+def purge_plan(path: Path, world: World, all_now: bool) -> PurgePlan:
+    """Raises YourMistake if there is no show, or a node still runs on it."""
+    data = DataDirectory(path, world)
+    try:
+        kept = msgspec.json.decode((path / SHOW_END).read_bytes(), type=Kept)
+    except FileNotFoundError:
+        kept = _kept_of(data)
+    data.prepare()
+    return PurgePlan(data, world, kept, all_now)
+
+
+def _kept_of(data: DataDirectory) -> Kept:
+    journal = data.journal()
+    past = read_past(journal, directors(journal))
+    if past.armed is None:
+        raise YourMistake(f"no show was ever armed in {data.path}", "There is nothing to purge.")
+    retention = past.armed.show.retention
+    return Kept(
+        past.armed.show.id,
+        _end_ms(past),
+        retention.names_days,
+        retention.records_days,
+        retention.keys_days,
+    )
+
+
+def _end_ms(past: Past) -> int:
+    """The last thing that happened to any question; else the arming."""
+    assert past.armed is not None
+    moments = past.order.moments if past.order else []
+    times = [past.armed.at_ms]
+    for moment in moments:
+        times += [t for t in (moment.opened_ms, moment.closed_ms, moment.revealed_ms) if t]
+    return max(times)

@@ -1,0 +1,253 @@
+"""A whole node on one machine: check, bind, warm, fork, watch."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import mimetypes
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from hairpin import messages as m
+from hairpin.config import Settings, read_settings
+from hairpin.errors import YourMistake
+from hairpin.node.data import DataDirectory, Keys, NodeFile
+from hairpin.node.family import Family
+from hairpin.node.gate import run_gate
+from hairpin.node.stage import run_stage
+from hairpin.node.warm import warm
+from hairpin.show import Show, schedule
+from hairpin.showfile import images
+from hairpin.stage.past import Past, directors, read_past
+from hairpin.web import load_assets
+from hairpin.world import World, real_world
+
+IMAGE_BYTES_MAX = 1 << 20
+_BACKLOG = 4096
+
+
+class Wish(msgspec.Struct, frozen=True):
+    """What `hairpin run` was asked for."""
+
+    show: Show
+    show_path: Path
+    data: Path
+    host: str = "127.0.0.1"
+    port: int = 8000
+    private_host: str = "127.0.0.1"
+    start_ms: int | None = None
+    """Instead of the show file's start; None: as it says, or in a moment."""
+    speed: float = 1.0
+    settings: Settings | None = None
+    gates: int | None = None
+
+
+class Node:
+    """`run` lives until SIGTERM or SIGINT and returns an exit code."""
+
+    def __init__(self, wish: Wish) -> None:
+        """Raises YourMistake where the wish cannot be met; nothing is started then."""
+        self.wish = wish
+        self._world = real_world()
+        self._data = DataDirectory(wish.data, self._world)
+        self._data.prepare()
+        self._settings = self._own_settings()
+        self._arm = arm(wish, self._data, self._world)
+        self._media = load_media(wish.show, wish.show_path.parent)
+        self._public = listen(wish.host, wish.port)
+        self._private = listen(wish.private_host, wish.port + 1)
+        self._keys: Keys = self._data.keys()
+
+    @property
+    def public_address(self) -> str:
+        return _address(self.wish.host, self._public)
+
+    @property
+    def private_address(self) -> str:
+        return _address(self.wish.private_host, self._private)
+
+    @property
+    def token(self) -> str:
+        return self._keys.token
+
+    def run(self, ready: Callable[[NodeFile], None]) -> int:
+        """`ready` is called once, when all processes serve."""
+        warm()
+        runtime = Path(tempfile.mkdtemp(prefix="hairpin-"))
+        family = Family()
+        family.listen()
+        self._fork(family, runtime / "bus")
+        told = False
+
+        def changed() -> None:
+            nonlocal told
+            if not family.all_ready():
+                return
+            node = self._node_file(family)
+            self._data.tell(node)
+            if not told:
+                told = True
+                ready(node)
+
+        try:
+            family.watch(changed)
+        finally:
+            family.end()
+            self._data.untell()
+            shutil.rmtree(runtime, ignore_errors=True)
+        return family.failure or 0
+
+    def _fork(self, family: Family, bus_path: Path) -> None:
+        assets = load_assets("phone")
+        documents = tuple(document for _, document in self._media)
+        family.add(
+            "stage",
+            partial(
+                run_stage,
+                world=self._world,
+                data=self._data,
+                keys=self._keys,
+                arm=self._arm,
+                bus_path=bus_path,
+                listener=self._private,
+                public_address=self.public_address,
+                media=self._media,
+            ),
+        )
+        for number in range(self._settings.gates):
+            family.add(
+                f"gate-{number + 1}",
+                partial(
+                    run_gate,
+                    world=self._world,
+                    data=self._data,
+                    keys=self._keys,
+                    settings=self._settings,
+                    bus_path=bus_path,
+                    listener=self._public,
+                    assets=assets,
+                    media=documents,
+                ),
+            )
+
+    def _node_file(self, family: Family) -> NodeFile:
+        return NodeFile(
+            pid=os.getpid(),
+            show=self.wish.show.id,
+            public=self.public_address,
+            private=self.private_address,
+            token=self._keys.token,
+            stage=family.pids("stage")[0],
+            gates=family.pids("gate"),
+        )
+
+    def _own_settings(self) -> Settings:
+        path, settings = self._data.settings_path, self.wish.settings
+        if settings is None:
+            settings = read_settings(path) if path.exists() else Settings()
+        if self.wish.gates is not None:
+            settings = msgspec.structs.replace(settings, gates=self.wish.gates)
+        return settings
+
+
+def arm(wish: Wish, data: DataDirectory, world: World) -> m.Armed:
+    """The show as this data directory knows it, or as it is to be armed now.
+
+    Raises YourMistake if the directory belongs to another show, or this one was changed after it
+    began.
+    """
+    journal = data.journal(create=True)
+    past = read_past(journal, directors(journal))
+    known = past.armed
+    if known is not None and known.show.id != wish.show.id:
+        raise YourMistake(
+            f"{data.path} holds the show {known.show.id!r}, not {wish.show.id!r}",
+            "Give every show a data directory of its own: --data.",
+        )
+    if known is not None and known.show_hash == wish.show.hash():
+        return known
+    if known is not None and past.begun:
+        raise YourMistake(
+            f"{wish.show_path} was changed after the show in {data.path} began",
+            "Put the old file back; correct answers and void questions from the console.",
+        )
+    return _fresh(wish, past, world.clock.now_ms())
+
+
+def _fresh(wish: Wish, past: Past, now_ms: int) -> m.Armed:
+    start_ms = wish.start_ms or wish.show.start_ms or now_ms
+    return m.Armed(
+        at_ms=now_ms,
+        epoch_ms=past.armed.epoch_ms if past.armed else min(now_ms, start_ms),
+        show=wish.show,
+        show_hash=wish.show.hash(),
+        opens_ms=schedule(wish.show, start_ms, wish.speed),
+    )
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A bound listening socket. Raises YourMistake if the address cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise YourMistake(
+            f"cannot listen on {host}, port {port}: {error.strerror}",
+            "End the program that uses it, or choose another port with --port "
+            "(the private pages take the next one).",
+        ) from error
+    listener.setblocking(False)
+    return listener
+
+
+def _address(host: str, listener: socket.socket) -> str:
+    port = listener.getsockname()[1]
+    if ipaddress.ip_address(host).is_unspecified:
+        host = lan_address()
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def lan_address() -> str:
+    """The address under which others in the local network reach this machine."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            # Nothing is sent: connecting a datagram socket only asks the routing table.
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return "127.0.0.1"
+        return str(probe.getsockname()[0])
+
+
+def load_media(show: Show, directory: Path) -> tuple[tuple[str, m.Document], ...]:
+    """The show's images: (path in the show file, document under an address that tells nothing)."""
+    media = []
+    for place, path in images(show):
+        file = directory / path
+        kind = mimetypes.guess_type(file.name)[0] or ""
+        try:
+            body = file.read_bytes()
+        except OSError as error:
+            raise YourMistake(
+                f"{place}: image {path}: {error.strerror}",
+                "Put it beside the show file, or take it out.",
+            ) from error
+        if not kind.startswith("image/") or len(body) > IMAGE_BYTES_MAX:
+            raise YourMistake(
+                f"{place}: image {path}: found {kind or 'no image'}, {len(body)} bytes",
+                f"Allowed: an image of at most {IMAGE_BYTES_MAX} bytes.",
+            )
+        digest = hashlib.blake2b(body, digest_size=8).hexdigest()
+        address = f"/media/{digest}{file.suffix}"
+        media.append((path, m.Document(address, body, f'"{digest}"', 86_400, kind)))
+    return tuple(media)

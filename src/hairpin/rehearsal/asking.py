@@ -1,0 +1,140 @@
+"""A small HTTP client for what is asked rarely: documents, claims, orders and event streams.
+
+One connection per call, plain HTTP/1.1 to one of our own listeners.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from hairpin.errors import EngineDown, YourMistake
+
+TIMEOUT_S = 10.0
+LINE_BYTES_MAX = 8 << 20
+"""An event is one line, and counts by country make it long."""
+
+
+class Address(msgspec.Struct, frozen=True):
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+def address(url: str) -> Address:
+    """Host and port of `http://host[:port]`. Raises `YourMistake` for anything else."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port or 80
+    except ValueError:
+        parts, host, port = urlsplit(""), None, 0
+    if parts.scheme != "http" or not host or parts.path.strip("/") or parts.query:
+        raise YourMistake(
+            f"address: found {url!r}; allowed: http://HOST or http://HOST:PORT",
+            "Give the public address that `hairpin run` prints.",
+        )
+    return Address(host, port)
+
+
+class Reply(msgspec.Struct, frozen=True):
+    status: int
+    body: bytes
+
+    def json(self, url: str) -> dict[str, Any]:
+        """The body as a JSON object. Raises `YourMistake`: then this is no Hairpin."""
+        try:
+            return msgspec.json.decode(self.body, type=dict[str, Any])
+        except msgspec.DecodeError as error:
+            raise YourMistake(
+                f"{url} answered {self.status} with something that is no JSON object",
+                "Give the public address of a Hairpin node.",
+            ) from error
+
+
+async def call(
+    to: Address, method: str, path: str, payload: object = None, token: str = ""
+) -> Reply:
+    """Send one request and read the whole reply. Raises `EngineDown` if nobody answers."""
+    body = b"" if payload is None else msgspec.json.encode(payload)
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            reader, writer = await asyncio.open_connection(to.host, to.port, limit=LINE_BYTES_MAX)
+            try:
+                writer.write(_head(to, method, path, token, "application/json", body) + body)
+                status, length = await _read_head(reader)
+                content = await (reader.read() if length is None else reader.readexactly(length))
+            finally:
+                writer.close()
+    except (OSError, EOFError, ValueError) as error:
+        raise _down(to, error) from error
+    return Reply(status, content)
+
+
+async def events(to: Address, path: str, token: str) -> AsyncIterator[tuple[str, bytes]]:
+    """Server-sent events as (name, data) until the connection ends, then `EngineDown`."""
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            reader, writer = await asyncio.open_connection(to.host, to.port, limit=LINE_BYTES_MAX)
+            writer.write(_head(to, "GET", path, token, "text/event-stream", b""))
+            status, _ = await _read_head(reader)
+    except (OSError, EOFError, ValueError) as error:
+        raise _down(to, error) from error
+    try:
+        if status != HTTPStatus.OK:
+            raise EngineDown(f"{to}{path} answered {status}", "Check the token.")
+        name, data = "message", b""
+        while line := await reader.readline():
+            line = line.rstrip(b"\r\n")
+            if line.startswith(b"event:"):
+                name = line[6:].strip().decode()
+            elif line.startswith(b"data:"):
+                data += line[5:].strip()
+            elif not line and data:
+                yield name, data
+                name, data = "message", b""
+    except (OSError, ValueError) as error:
+        raise _down(to, error) from error
+    finally:
+        writer.close()
+    raise EngineDown(f"{to}{path}: the stream of events ended", "Connect again.")
+
+
+def _head(to: Address, method: str, path: str, token: str, accept: str, body: bytes) -> bytes:
+    lines = [
+        f"{method} {path} HTTP/1.1",
+        f"Host: {to}",
+        f"Accept: {accept}",
+        "Connection: close" if accept != "text/event-stream" else "Connection: keep-alive",
+    ]
+    if token:
+        lines.append(f"Authorization: Bearer {token}")
+    if method == "POST":
+        lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+async def _read_head(reader: asyncio.StreamReader) -> tuple[int, int | None]:
+    """Status and length of the body; None: until the connection closes."""
+    first = await reader.readline()
+    if not first.startswith(b"HTTP/1.1 "):
+        raise ValueError(f"found {first[:40]!r} instead of an HTTP/1.1 reply")
+    status = int(first[9:12])
+    length = 0 if status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED) else None
+    while line := (await reader.readline()).strip():
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length":
+            length = int(value)
+    return status, length
+
+
+def _down(to: Address, error: Exception) -> EngineDown:
+    why = str(error) or type(error).__name__
+    return EngineDown(f"http://{to} does not answer: {why}", "Is the node running there?")

@@ -1,0 +1,117 @@
+"""What happened so far, read back from the control records of the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import singledispatchmethod
+
+from hairpin import messages as m
+from hairpin.frame import Kind
+from hairpin.journal import Journal, decode_control
+from hairpin.order import RunningOrder, Step
+
+DIRECTOR = "director"
+
+
+class Past:
+    """The running order and all that goes with it, after these control records."""
+
+    def __init__(self) -> None:
+        self.armed: m.Armed | None = None
+        self.order: RunningOrder | None = None
+        self.struck: dict[int, m.Struck] = {}
+        self.announced: m.Announced | None = None
+        self.leased = 0
+        """The first fan number that nobody was given."""
+        self.fenced: dict[int, m.Fenced] = {}
+        self.published: dict[int, int] = {}
+        """Question to the last published version of its result."""
+
+    @property
+    def begun(self) -> bool:
+        """Did any question open?"""
+        moments = self.order.moments if self.order else ()
+        return any(moment.opened_ms is not None for moment in moments)
+
+    def take(self, record: m.AnyControl) -> None:
+        self._take(record)
+
+    def _step(self, question: int, step: Step, at_ms: int, right: int | None = None) -> None:
+        assert self.order is not None, "steps come after the show was armed"
+        self.order.apply(question, step, at_ms, right)
+
+    @singledispatchmethod
+    def _take(self, record: m.AnyControl) -> None:
+        """Records of other writers say nothing about the running order."""
+
+    @_take.register
+    def _(self, record: m.Armed) -> None:
+        self.armed = record
+        self.order = RunningOrder(record.show, record.opens_ms)
+
+    @_take.register
+    def _(self, record: m.Opened) -> None:
+        self._step(record.question, Step.OPEN, record.at_ms)
+
+    @_take.register
+    def _(self, record: m.Closed) -> None:
+        self._step(record.question, Step.CLOSE, record.at_ms)
+
+    @_take.register
+    def _(self, record: m.Revealed) -> None:
+        self._step(record.question, Step.REVEAL, record.at_ms)
+
+    @_take.register
+    def _(self, record: m.Corrected) -> None:
+        self._step(record.question, Step.CORRECT, record.at_ms, record.right)
+
+    @_take.register
+    def _(self, record: m.Voided) -> None:
+        self._step(record.question, Step.VOID, record.at_ms)
+
+    @_take.register
+    def _(self, record: m.Struck) -> None:
+        self.struck[record.fan] = record
+
+    @_take.register
+    def _(self, record: m.Announced) -> None:
+        self.announced = record
+
+    @_take.register
+    def _(self, record: m.Leased) -> None:
+        self.leased = max(self.leased, record.first + record.count)
+
+    @_take.register
+    def _(self, record: m.Fenced) -> None:
+        self.fenced[record.incarnation] = record
+
+    @_take.register
+    def _(self, record: m.Published) -> None:
+        self.published[record.question] = record.version
+
+
+def roles(journal: Journal) -> dict[int, str | None]:
+    """Each strand's role, from its first frame; None if it has none."""
+    found: dict[int, str | None] = {}
+    for incarnation in journal.incarnations():
+        first = next(journal.follow(incarnation).read(), None)
+        record = None
+        if first is not None and first.kind is Kind.CONTROL:
+            record = decode_control(first.body)
+        found[incarnation] = record.role if isinstance(record, m.Born) else None
+    return found
+
+
+def directors(journal: Journal) -> list[int]:
+    """The strands of all owners of the running order, in order of birth."""
+    return [n for n, role in roles(journal).items() if role == DIRECTOR]
+
+
+def read_past(journal: Journal, incarnations: Iterable[int]) -> Past:
+    """Raises DataDamaged where a strand cannot be read."""
+    past = Past()
+    for incarnation in incarnations:
+        for frame in journal.follow(incarnation).read():
+            if frame.kind is Kind.CONTROL:
+                past.take(decode_control(frame.body))
+    return past

@@ -1,0 +1,143 @@
+"""Recounting: the same fold over the same records, from the journal alone.
+
+Control records first, then answers; every chain is followed, every fenced end and every published
+head is compared. What comes out must equal the live result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from hairpin import frame as framing
+from hairpin.answer import Records
+from hairpin.errors import DataDamaged
+from hairpin.frame import Frame, Kind
+from hairpin.journal import Journal, decode_control
+from hairpin.messages import Born, Fenced, Leader, Published, QuestionTally
+from hairpin.tally.book import Book, Positions, answers_of
+from hairpin.tally.snapshot import Snapshots
+
+Progress = Callable[[int, int], None]
+"""Told (strands done, strands in all)."""
+
+
+class Recount(msgspec.Struct, frozen=True):
+    """What the journal says. `heads_verified`: published heads that were found to hold."""
+
+    show: str
+    journalled: int
+    counted: int
+    repeats: int
+    questions: tuple[QuestionTally, ...]
+    leaders: tuple[Leader, ...]
+    more: int
+    fans: int
+    head: str
+    strands: int
+    frames: int
+    heads_verified: int
+
+
+class Recounter:
+    """Reads a whole journal once; then answers questions about it."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self.book = Book(self._replay)
+        self._chains: dict[int, list[bytes]] = {}
+        """Chain after each frame, by incarnation."""
+
+    def run(self, progress: Progress | None = None) -> Recount:
+        """Raises DataDamaged where the journal is not what was written."""
+        strands = self._journal.incarnations()
+        directors = [n for n in strands if self._role(n) == "director"]
+        others = [n for n in strands if n not in directors]
+        for done, incarnation in enumerate(directors + others, start=1):
+            self._read(incarnation)
+            if progress:
+                progress(done, len(strands))
+        book = self.book
+        for fenced in book.fenced:
+            self._verify_end(fenced)
+        verified = sum(self._verify_head(published) for published in book.published)
+        book.settle(strands)
+        snapshot = Snapshots(book).take(0, None, 0.0)
+        journalled = sum(q.journalled for q in snapshot.questions)
+        counted = sum(q.answers for q in snapshot.questions)
+        return Recount(
+            show=book.show.id,
+            journalled=journalled,
+            counted=counted,
+            repeats=sum(q.repeats for q in snapshot.questions),
+            questions=snapshot.questions,
+            leaders=snapshot.leaders,
+            more=snapshot.more,
+            fans=snapshot.fans,
+            head=snapshot.head,
+            strands=len(strands),
+            frames=sum(len(chains) for chains in self._chains.values()),
+            heads_verified=verified,
+        )
+
+    def counted_fans(self, question: int) -> npt.NDArray[np.uint32]:
+        """Numbers of the fans counted for a question, ascending."""
+        if self.book.lines[question].opened_ms is None:
+            return np.zeros(0, np.uint32)
+        return self.book.recount(question, self.book.positions()).fans()
+
+    def _role(self, incarnation: int) -> str | None:
+        first = next(self._journal.follow(incarnation).read(), None)
+        if first is None or first.kind is not Kind.CONTROL:
+            return None
+        record = decode_control(first.body)
+        return record.role if isinstance(record, Born) else None
+
+    def _read(self, incarnation: int) -> None:
+        chains: list[bytes] = []
+        for frame in self._frames(incarnation, None):
+            self.book.apply(frame)
+            chains.append(frame.chain)
+        self._chains[incarnation] = chains
+
+    def _frames(self, incarnation: int, upto: int | None) -> Iterator[Frame]:
+        return self._journal.follow(incarnation).read(upto)
+
+    def _replay(self, upto: Positions) -> Iterator[Records]:
+        for incarnation, frames in upto.items():
+            for frame in self._frames(incarnation, frames):
+                if frame.kind is Kind.ANSWERS:
+                    yield answers_of(frame)
+
+    def _verify_end(self, fenced: Fenced) -> None:
+        chains = self._chains.get(fenced.incarnation, [])
+        end = chains[-1].hex() if chains else ""
+        if len(chains) != fenced.frames or (chains and end != fenced.chain):
+            raise DataDamaged(
+                f"journal damaged: incarnation {fenced.incarnation} was fenced after "
+                f"{fenced.frames} frames with chain {fenced.chain}; "
+                f"now it has {len(chains)} and chain {end or 'none'}",
+                "Restore its files from a copy.",
+            )
+
+    def _verify_head(self, published: Published) -> bool:
+        heads: dict[int, tuple[int, bytes]] = {}
+        for text, frames in published.positions.items():
+            chains = self._chains.get(int(text), [])
+            if len(chains) < frames:
+                raise DataDamaged(
+                    f"journal damaged: the result of question {published.question + 1} rests on "
+                    f"{frames} frames of incarnation {text}; {len(chains)} are here",
+                    "Restore its files from a copy.",
+                )
+            heads[int(text)] = (frames, chains[frames - 1])
+        if framing.head(heads) != published.head:
+            raise DataDamaged(
+                f"journal damaged: the head published with question {published.question + 1} is "
+                f"{published.head}; the frames give {framing.head(heads)}",
+                "Somebody changed the journal after the result was shown. Restore it from a copy.",
+            )
+        return True

@@ -1,0 +1,73 @@
+// The choices of a question: buttons while it is open, bars after the reveal, in the same place.
+
+import { el } from "/shared/dom.js";
+
+import { sign } from "./hairpin.js";
+
+/** `{element, picked, update({locked, choice, result, poll})}`; `pick(mask)` tells what was touched. */
+export function choices(question, language, pick) {
+  let picked = 0;
+  const rows = question.choices.map((choice, at) => row(choice, at, language, () => touch(1 << at)));
+  const pictures = question.choices.some((choice) => choice.image);
+  const element = el(
+    "div",
+    { class: pictures ? "choices pictures" : "choices", role: "group", "aria-labelledby": "question" },
+    ...rows.map((one) => one.button),
+  );
+
+  function touch(bit) {
+    if (element.dataset.locked) return;
+    picked = question.multiple ? picked ^ bit : bit;
+    press(picked);
+    pick(picked);
+  }
+
+  function press(mask) {
+    rows.forEach(({ button }, at) => button.setAttribute("aria-pressed", String(Boolean(mask & (1 << at)))));
+  }
+
+  return {
+    element,
+    update({ locked, choice, result, poll }) {
+      element.toggleAttribute("data-locked", locked);
+      if (locked) element.dataset.locked = "yes";
+      press(locked ? choice : picked);
+      rows.forEach(({ button }) => (locked ? button.setAttribute("aria-disabled", "true") : button.removeAttribute("aria-disabled")));
+      rows.forEach((one, at) => reveal(one, at, { choice, result, poll, language }));
+    },
+  };
+}
+
+function row(choice, at, language, touched) {
+  const share = el("span", { class: "share" });
+  const tags = el("span", { class: "tags" });
+  const words = language.put(el("span", { class: "words" }), choice.text);
+  const button = el(
+    "button",
+    { class: "choice", type: "button", "aria-pressed": "false", onclick: touched, "data-choice": at },
+    el("i", { class: "bar" }),
+    choice.image && el("img", { src: choice.image, alt: "", decoding: "async" }),
+    el("span", { class: "box" }, sign("yes")),
+    el("span", { class: "what" }, words, tags),
+    share,
+  );
+  return { button, share, tags };
+}
+
+function reveal({ button, share, tags }, at, { choice, result, poll, language }) {
+  const { words } = language;
+  const bit = 1 << at;
+  const right = Boolean(result && !poll && result.right & bit);
+  const own = Boolean(choice & bit);
+  const part = result?.answers ? result.by_choice[at] / result.answers : 0;
+  button.classList.toggle("right", right);
+  button.classList.toggle("own", own);
+  button.style.setProperty("--share", result ? part.toFixed(4) : "0");
+  share.textContent = result ? language.percent(part) : "";
+  tags.replaceChildren(
+    ...[
+      right && el("span", { class: "tag right" }, sign("yes"), words.rightAnswer),
+      result && own && el("span", { class: "tag" }, words.yourAnswer),
+    ].filter(Boolean),
+  );
+}

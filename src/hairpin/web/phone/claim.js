@@ -1,0 +1,120 @@
+// The best fans, and nobody else, may give a name; the winner gets a word from the band.
+
+import { el, say } from "/shared/dom.js";
+
+import { ask, backOff } from "./net.js";
+import { fanOf } from "./score.js";
+
+const NAME_MAX = 60;
+
+/** Which card this phone shows: word | form | wait | late | null. */
+export function claimState({ now, store, clock, claimProblem }) {
+  const { ticket, claimed } = store.data;
+  if (!now || !ticket) return null;
+  const fan = fanOf(ticket);
+  if (now.winners.some((winner) => winner.fan === fan)) return "word";
+  const { contenders } = now;
+  if (!contenders) return null;
+  if (!contenders.fans.includes(fan) && !contenders.reserves.includes(fan)) return null;
+  if (claimed) return "wait";
+  return clock.now() < contenders.deadline_at && claimProblem !== "late" ? "form" : "late";
+}
+
+export function claimView(phone, state) {
+  if (state === "form") return form(phone);
+  if (state === "word") return word(phone);
+  const { words } = phone.language;
+  const title = state === "wait" ? words.claimSent : words.claimLate;
+  return card(title, el("p", { class: "soft" }, state === "wait" ? words.claimWait : ""));
+}
+
+function card(title, ...children) {
+  const heading = el("h2", { tabindex: "-1" }, title);
+  return { element: el("section", { class: "card claim" }, heading, ...children), update() {} };
+}
+
+function form(phone) {
+  const { now, store, language, clock } = phone;
+  const { words } = language;
+  const reserve = !now.contenders.fans.includes(fanOf(store.data.ticket));
+  const name = el("input", { type: "text", maxlength: NAME_MAX, autocomplete: "name", required: true, id: "name", "aria-describedby": "problem" });
+  const consent = el("input", { type: "checkbox", required: true });
+  const problem = el("p", { class: "notice", role: "alert", id: "problem" });
+  const left = el("span", { role: "timer", "aria-live": "off" });
+  const button = el("button", { class: "send", type: "submit" }, words.claimSend);
+  const view = card(
+    words.claimTitle,
+    el("p", {}, reserve ? words.claimReserve : words.claimLead),
+    el(
+      "form",
+      { novalidate: true, onsubmit: submit },
+      el("label", { class: "field" }, el("span", {}, words.claimName), name),
+      el("label", { class: "consent" }, consent, el("span", {}, words.claimConsent)),
+      problem,
+      button,
+      el("p", { class: "soft" }, `${words.claimUntil} `, left),
+    ),
+  );
+
+  async function submit(event) {
+    event.preventDefault();
+    const given = name.value.trim();
+    if (!given || !consent.checked) {
+      problem.textContent = words.claimMissing;
+      (given ? consent : name).focus();
+      return;
+    }
+    if (button.disabled) return;
+    button.disabled = true;
+    problem.textContent = words.sending;
+    const said = await claim(phone, given);
+    button.disabled = false;
+    problem.textContent = said ?? "";
+  }
+
+  view.update = () => {
+    say(left, language.time(phone.now.contenders.deadline_at - clock.now()));
+  };
+  return view;
+}
+
+// Sends the claim until there is a word on it; returns what to say, or null where the card changes.
+async function claim(phone, name) {
+  const { store, language } = phone;
+  const { ticket, claim: code } = store.data;
+  const body = JSON.stringify({ ticket, claim: code, name, consent: true });
+  const headers = { "Content-Type": "application/json" };
+  for (let n = 0; ; n++) {
+    const reply = await ask("/api/claim", { method: "POST", body, headers, cache: "no-store" });
+    switch (reply?.status) {
+      case 202:
+        store.change((data) => (data.claimed = true));
+        phone.update();
+        return null;
+      case 400:
+        return (await reply.json().catch(() => ({}))).error ?? language.words.claimMissing;
+      case 401:
+      case 403:
+        return language.words.claimRefused;
+      case 410:
+        phone.claimProblem = "late";
+        phone.update();
+        return null;
+    }
+    await backOff(reply, n);
+  }
+}
+
+function word({ now, store, language }) {
+  const { words } = language;
+  const fan = fanOf(store.data.ticket);
+  const { rank } = now.winners.find((winner) => winner.fan === fan);
+  const { text, image, link } = now.word ?? { text: {} };
+  return card(
+    words.place(language.number(rank)),
+    now.word && el("p", { class: "soft" }, words.wordTitle),
+    image && el("img", { class: "picture", src: image, alt: "" }),
+    language.put(el("p", { class: "word" }), text),
+    link && el("a", { class: "send", href: link, rel: "noopener noreferrer", target: "_blank" }, words.wordLink),
+  );
+}

@@ -1,0 +1,85 @@
+// Joining: one tap on an age band, with a country that is guessed already.
+
+import { el } from "/shared/dom.js";
+
+import { hairpin } from "./hairpin.js";
+import { ask, backOff } from "./net.js";
+
+export function joinView(phone) {
+  const { show, store, language } = phone;
+  const { words } = language;
+  const country = countries(phone);
+  const bands = show.age_bands.map((text, band) =>
+    language.put(el("button", { class: "choice band", type: "button", onclick: () => join(band) }), text),
+  );
+  const pin = hairpin();
+  pin.element.classList.add("breathing");
+  const notice = el("p", { class: "notice", role: "status" });
+  const again = store.data.unknownTicket;
+  const element = el(
+    "section",
+    { class: "view join" },
+    pin.element,
+    language.put(el("h1", { tabindex: "-1" }), show.title),
+    el("p", { class: "lead" }, again ? words.joinAgain : words.joinLead),
+    again && phone.answers.pending().length > 0 && el("p", { class: "lead" }, words.joinAgainAnswer),
+    el("label", { class: "field" }, el("span", {}, words.joinCountry), country),
+    el("h2", { id: "age" }, words.joinAge),
+    el("div", { class: "choices", role: "group", "aria-labelledby": "age" }, ...bands),
+    notice,
+    el("p", { class: "soft" }, words.joinPrivate),
+  );
+  let busy = false;
+
+  async function join(band) {
+    if (busy) return;
+    busy = true;
+    bands.forEach((button, at) => {
+      button.setAttribute("aria-disabled", "true");
+      button.classList.toggle("chosen", at === band);
+    });
+    notice.textContent = words.joining;
+    if (await knock(phone, band, country.value, () => (notice.textContent = words.joinBusy))) return;
+    notice.textContent = words.joinRefused;
+    bands.forEach((button) => button.removeAttribute("aria-disabled"));
+    busy = false;
+  }
+
+  return { element, update() {} };
+}
+
+// Asks for a ticket until there is one; false where no such band or country exists.
+async function knock(phone, band, country, busy) {
+  for (let n = 0; ; n++) {
+    const reply = await ask(`/t/${band}${country}`, { method: "POST", cache: "no-store" });
+    if (reply?.status === 404) return false;
+    const joined = reply?.status === 201 ? await reply.json().catch(() => null) : null;
+    if (joined) {
+      phone.joined(joined, band, country);
+      return true;
+    }
+    busy();
+    await backOff(reply, n);
+  }
+}
+
+function countries({ show, store, language }) {
+  const named = show.countries
+    .filter((code) => code !== "ZZ")
+    .map((code) => [code, language.name(code, "region")])
+    .sort(([, a], [, b]) => language.compare(a, b));
+  named.push(["ZZ", language.words.unknownCountry]);
+  const chosen = store.data.country ?? guess(show.countries);
+  return el(
+    "select",
+    { autocomplete: "country" },
+    ...named.map(([code, name]) => el("option", { value: code, selected: code === chosen }, name)),
+  );
+}
+
+// The region that this browser's languages name, or the one where its first language mostly lives.
+function guess(codes) {
+  const locales = (navigator.languages ?? []).map((tag) => new Intl.Locale(tag));
+  const regions = [...locales.map((one) => one.region), locales[0]?.maximize().region];
+  return regions.find((code) => code && codes.includes(code)) ?? "ZZ";
+}

@@ -1,0 +1,92 @@
+// The page's own words, and numbers, times and countries as a language writes them.
+
+import { el } from "/shared/dom.js";
+import { direction, pick } from "/shared/text.js";
+
+const SPOKEN = ["en", "fr", "ar"];
+
+/** All languages on offer: those the page speaks, and any other one of the show. */
+export function offered(show) {
+  return [...new Set([...SPOKEN, ...show.languages])].filter(
+    (tag) => SPOKEN.includes(tag) || !SPOKEN.includes(tag.split("-")[0]),
+  );
+}
+
+/** The one on offer that this browser asks for first. */
+export function preset(show) {
+  const tags = offered(show);
+  for (const wanted of navigator.languages ?? []) {
+    const base = wanted.toLowerCase().split("-")[0];
+    const found = tags.find((tag) => tag.toLowerCase().split("-")[0] === base);
+    if (found) return found;
+  }
+  const base = show.languages[0].split("-")[0];
+  return tags.find((tag) => tag.split("-")[0] === base);
+}
+
+/** Loads the words of one language; a language that the page does not speak gets English ones. */
+export async function speak(tag, show) {
+  const base = SPOKEN.includes(tag) ? tag : SPOKEN[0];
+  const { default: words } = await import(`./${base}.js`);
+  return new Language(tag, base, words, show.languages[0]);
+}
+
+class Language {
+  #numbers;
+  #two;
+  #percent;
+  #wanted;
+
+  constructor(tag, base, words, fallback) {
+    this.tag = tag;
+    this.base = base;
+    this.words = words;
+    this.direction = direction(base);
+    this.#wanted = [tag, fallback];
+    this.#numbers = new Intl.NumberFormat(base);
+    this.#two = new Intl.NumberFormat(base, { minimumIntegerDigits: 2 });
+    this.#percent = new Intl.NumberFormat(base, { style: "percent" });
+  }
+
+  number(n) {
+    return this.#numbers.format(n);
+  }
+
+  percent(share) {
+    return this.#percent.format(share);
+  }
+
+  /** 75 s as 1:15, 4000 s as 1:06:40. */
+  time(ms) {
+    const seconds = Math.max(0, Math.ceil(ms / 1000));
+    const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
+    if (!parts[0]) parts.shift();
+    return parts.map((part, at) => (at ? this.#two : this.#numbers).format(part)).join(":");
+  }
+
+  /** The name of a country, or of a language, by its code. */
+  name(code, type) {
+    try {
+      return new Intl.DisplayNames([this.base], { type }).of(code);
+    } catch {
+      return code;
+    }
+  }
+
+  compare(a, b) {
+    return a.localeCompare(b, this.base);
+  }
+
+  /** The plain words of a show's text. */
+  plain(text) {
+    return pick(text, this.#wanted).words;
+  }
+
+  /** Puts a show's text into an element, and marks it where its language is not the page's. */
+  put(element, text) {
+    const { words, language } = pick(text, this.#wanted);
+    const other = language && language.split("-")[0] !== this.base;
+    element.replaceChildren(other ? el("span", { lang: language, dir: direction(language) }, words) : words);
+    return element;
+  }
+}

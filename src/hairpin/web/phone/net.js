@@ -1,0 +1,133 @@
+// Asking and asking again, as rarely as the server allows and spread by chance, so that a million
+// phones never knock together.
+
+const BASE_MS = 1_000;
+const CAP_MS = 10_000;
+const PATIENCE_MS = 8_000;
+const WAKE_SPREAD_MS = 1_000;
+const SHORTEST_MS = 500;
+const STALE_MS = 5_000;
+
+/** A random wait before try number `n` (from 0) is repeated. */
+export function jitter(n) {
+  return Math.random() * Math.min(CAP_MS, BASE_MS * 2 ** n);
+}
+
+/**
+ * Rests for `ms`. When the network or the eyes come back it rests shorter, but still spread a
+ * little, and never less than `least_ms`.
+ */
+export function rest(ms, least_ms = 0) {
+  return new Promise((done) => {
+    const begun = performance.now();
+    let timer = setTimeout(finish, ms);
+    function wake() {
+      if (document.hidden) return;
+      const gone_ms = performance.now() - begun;
+      const soon_ms = Math.max(least_ms - gone_ms, 0) + Math.random() * WAKE_SPREAD_MS;
+      clearTimeout(timer);
+      timer = setTimeout(finish, Math.max(0, Math.min(ms - gone_ms, soon_ms)));
+    }
+    function finish() {
+      removeEventListener("online", wake);
+      document.removeEventListener("visibilitychange", wake);
+      done();
+    }
+    addEventListener("online", wake);
+    document.addEventListener("visibilitychange", wake);
+  });
+}
+
+// Resolves when somebody can see the page.
+function seen() {
+  if (!document.hidden) return Promise.resolve();
+  return new Promise((done) => {
+    document.addEventListener("visibilitychange", function look() {
+      if (document.hidden) return;
+      document.removeEventListener("visibilitychange", look);
+      done();
+    });
+  });
+}
+
+/** A Response, or null where none came in time. */
+export async function ask(path, options = {}) {
+  try {
+    return await fetch(path, { credentials: "omit", signal: deadline(), ...options });
+  } catch {
+    return null;
+  }
+}
+
+/** POST without a body, as the hot set wants it. */
+export function post(path) {
+  return ask(path, { method: "POST", cache: "no-store", keepalive: true });
+}
+
+/** A JSON document and when it was asked for and came; null where there is none now. */
+export async function read(path) {
+  const sent = Date.now();
+  const reply = await ask(path);
+  if (!reply?.ok) return null;
+  try {
+    return { body: await reply.json(), sent, received: Date.now() };
+  } catch {
+    return null;
+  }
+}
+
+/** Rests before try `n` is repeated, as long as this reply (null: none) wants it. */
+export function backOff(reply, n) {
+  const least_ms = (Number(reply?.headers.get("Retry-After")) || 0) * 1_000;
+  return rest(least_ms + jitter(n), least_ms);
+}
+
+function deadline() {
+  const control = new AbortController();
+  setTimeout(() => control.abort(), PATIENCE_MS);
+  return control.signal;
+}
+
+/** Reads /now again and again; each reply says when to ask next. */
+export class Poll {
+  #clock;
+  #fresh;
+  #trouble;
+  #last = null;
+
+  /** `fresh(now)` gets every new document, `trouble(times)` the failures in a row, 0 when over. */
+  constructor(clock, fresh, trouble) {
+    this.#clock = clock;
+    this.#fresh = fresh;
+    this.#trouble = trouble;
+  }
+
+  async run() {
+    for (let failures = 0; ; ) {
+      await seen(); // a page that nobody looks at asks nothing
+      const reply = await read("/now");
+      if (!reply) {
+        this.#trouble(++failures);
+        await rest(jitter(failures - 1));
+        continue;
+      }
+      if (failures) this.#trouble((failures = 0));
+      this.#clock.observe(reply.sent, reply.received, reply.body.now);
+      this.#take(reply.body);
+      await rest(this.#wait(reply.body));
+    }
+  }
+
+  #take(now) {
+    const last = this.#last;
+    const older = last && (now.now < last.now || (now.version < last.version && now.now < last.now + STALE_MS));
+    if (older) return; // from a cache that is behind another one
+    this.#last = now;
+    this.#fresh(now);
+  }
+
+  // Counted from the moment that the document was made, since a cache may have held it.
+  #wait({ now, poll_after_ms, spread_ms }) {
+    return Math.max(SHORTEST_MS, now + poll_after_ms - this.#clock.now()) + Math.random() * spread_ms;
+  }
+}

@@ -1,0 +1,161 @@
+// One question from its opening to its result: one element, so that nothing jumps.
+
+import { el, say, svg } from "/shared/dom.js";
+
+import { scorecard } from "./between.js";
+import { choices } from "./choices.js";
+import { hairpin, sign } from "./hairpin.js";
+import { isRight } from "./score.js";
+import { phaseOf, statusOf, verdictOf } from "./status.js";
+
+const ANNOUNCED_S = [10, 5];
+
+export function questionView(phone) {
+  const { language, answers, clock } = phone;
+  const { words } = language;
+  const { question } = phone.now;
+  const parts = build(phone, question, pick);
+  let picked = 0;
+  let drawn = "";
+  let announced_s = Infinity;
+  requestAnimationFrame(see);
+
+  function see() {
+    if (!document.hidden) answers.shown(question);
+  }
+
+  function pick(mask) {
+    picked = mask;
+    if (question.multiple) update();
+    else send();
+  }
+
+  function send() {
+    if (picked && phaseOf(phone.now, clock.now()) === "open") answers.choose(question, picked, answers.elapsed(question));
+    phone.update();
+  }
+  parts.send.addEventListener("click", send);
+
+  function update() {
+    const phase = phaseOf(phone.now, clock.now());
+    const answer = answers.of(question);
+    const { result } = phone.now;
+    const facts = { phase, answer, result, picked, tries: answers.tries[question.index] ?? 0, online: phone.online };
+    parts.element.dataset.phase = phase;
+    see();
+    if (phase === "open") tick(answer);
+    parts.card.update();
+    if (drawn === (drawn = JSON.stringify(facts))) return;
+    draw(phone, question, parts, facts);
+  }
+
+  function tick(answer) {
+    if (question.closes_at === null) return parts.pin.set(0);
+    const left_ms = Math.max(0, question.closes_at - clock.now());
+    const left_s = Math.ceil(left_ms / 1000);
+    parts.pin.set(1 - left_ms / Math.max(1, question.closes_at - question.opened_at));
+    say(parts.time, left_s < 60 ? language.number(left_s) : language.time(left_ms));
+    const due_s = ANNOUNCED_S.find((at) => left_s <= at && at < announced_s && left_s > at - 2);
+    if (due_s && !answer) phone.announce(words.secondsLeft(language.number(due_s)));
+    announced_s = Math.min(announced_s, due_s ?? announced_s);
+    return undefined;
+  }
+
+  return { element: parts.element, update };
+}
+
+function build(phone, question, pick) {
+  const { language } = phone;
+  const { words } = language;
+  const pin = hairpin();
+  const time = el("p", { class: "time", role: "timer", "aria-live": "off" });
+  const verdict = el("p", { class: "verdict" });
+  pin.inside.append(time, verdict);
+  const rows = choices(question, language, pick);
+  const send = el("button", { class: "send", type: "button", hidden: !question.multiple });
+  const status = el("div", { class: "status" });
+  const note = el("p", { class: "soft" });
+  const explanation = el("p", { class: "explanation" });
+  const card = scorecard(phone);
+  const after = el("div", { class: "after" }, explanation, note, card.element);
+  const element = el(
+    "section",
+    { class: "view question" },
+    el("p", { class: "show" }, words.questionOf(language.number(question.index + 1), language.number(question.of))),
+    language.put(el("h1", { id: "question", tabindex: "-1" }), question.text),
+    question.image && el("img", { class: "picture", src: question.image, alt: "" }),
+    pin.element,
+    rows.element,
+    el("div", { class: "foot" }, send, status),
+    after,
+  );
+  return { element, pin, time, verdict, rows, send, status, note, explanation, card, after };
+}
+
+function draw(phone, question, parts, facts) {
+  const { language } = phone;
+  const { words } = language;
+  const { phase, answer, result } = facts;
+  const shown = phase === "revealed" ? result : null;
+  const locked = Boolean(answer) || phase !== "open";
+  parts.rows.update({ locked, choice: answer?.choice ?? 0, result: shown, poll: question.poll });
+  const count = bits(facts.picked);
+  parts.send.textContent = words.send(language.number(count), count);
+  parts.send.toggleAttribute("disabled", !facts.picked);
+  parts.send.hidden = !question.multiple || locked;
+  const verdict = shown && verdictOf({ answer, right: answer && isRight({ ...question, right: shown.right }, answer.choice), poll: question.poll, words });
+  drawVerdict(parts, phase, verdict, words);
+  drawStatus(phone, parts, statusOf({ ...facts, question, language }), verdict);
+  parts.after.hidden = phase !== "revealed" && phase !== "void";
+  parts.explanation.textContent = "";
+  if (shown?.explanation) language.put(parts.explanation, shown.explanation);
+  parts.note.textContent = shown ? noteWords(phone, question, shown) : "";
+}
+
+function drawVerdict(parts, phase, verdict, words) {
+  parts.time.hidden = phase !== "open";
+  if (phase !== "open") parts.pin.set(verdict || phase === "void" ? 0 : 1);
+  parts.verdict.replaceChildren();
+  if (phase === "void") parts.verdict.append(words.void);
+  if (phase === "closed") parts.verdict.append(words.timeUp);
+  if (!verdict) return;
+  if (verdict.tone === "right") parts.verdict.append(sign("yes"));
+  if (verdict.tone === "wrong") parts.verdict.append(sign("no"));
+  parts.verdict.append(verdict.title);
+}
+
+function drawStatus(phone, parts, status, verdict) {
+  const tone = verdict?.tone ?? status.tone;
+  parts.element.dataset.tone = tone;
+  document.documentElement.dataset.mood = verdict ? tone : "";
+  parts.status.dataset.tone = status.tone;
+  const detail = el("span", { class: "detail" }, status.detail);
+  parts.status.replaceChildren(pinSign(), el("p", {}, el("strong", {}, status.title), detail));
+  const heard = verdict ? verdict.title : status.tone === "sending" ? status.title : `${status.title}. ${status.detail}`;
+  if (status.tone !== "none" || verdict) phone.announce(heard);
+}
+
+// `<` grows while an answer is on its way, `< >` holds it when it is counted, `>` fades.
+function pinSign() {
+  const path = (name, d) => svg("path", { class: name, d });
+  return svg(
+    "svg",
+    { class: "pin", viewBox: "0 0 64 32", "aria-hidden": "true" },
+    path("open", "M21 5 4 16l17 11"),
+    path("close", "m43 5 17 11-17 11"),
+    path("tick", "m26 16.5 4.5 4.5L38.5 12"),
+  );
+}
+
+function noteWords(phone, question, result) {
+  const { language } = phone;
+  const { words } = language;
+  const parts = [words.answers(language.number(result.answers), result.answers)];
+  if (result.status === "provisional") parts.push(words.provisional);
+  const said = parts.join(" · ");
+  return phone.corrected(question) ? `${words.corrected} ${said}` : said;
+}
+
+function bits(mask) {
+  return mask.toString(2).replaceAll("0", "").length;
+}

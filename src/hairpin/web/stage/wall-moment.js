@@ -1,0 +1,116 @@
+// The hairpin figure of the wall: which shape it takes in each scene, and how it moves.
+
+import { Hairpin } from "/wall-hairpin.js";
+import { countsOf, expectedRate } from "/wall-scene.js";
+
+const FRAME_MS = 1000 / 30;
+const BY_HAND_MS = 30_000; // a question without an end shows at least this much time
+const SIZES = {
+  stage: { width: 1920, height: 420, left: 80, right: 1650 },
+  strip: { width: 1920, height: 150, left: 80, right: 1840 },
+  eye: { width: 1920, height: 760, left: 0, right: 1920 },
+  overlay: { width: 1760, height: 110, left: 0, right: 1560 },
+};
+
+export class Moment {
+  #hairpin;
+  #svg;
+  #seconds;
+  #peak;
+  #language;
+  #overlay;
+  #still = matchMedia("(prefers-reduced-motion: reduce)");
+  #model = null;
+  #scene = "none";
+  #index = null;
+  #labelled = 0;
+
+  constructor(svg, seconds, peak, language, overlay) {
+    this.#svg = svg;
+    this.#hairpin = new Hairpin(svg);
+    this.#seconds = seconds;
+    this.#peak = peak;
+    this.#language = language;
+    this.#overlay = overlay;
+  }
+
+  show(model, scene) {
+    this.#model = model;
+    if (scene !== this.#scene) this.#labelled = 0;
+    this.#scene = scene;
+    const index = model.order.question?.index ?? null;
+    if (index !== this.#index) this.#hairpin.clear();
+    this.#index = index;
+  }
+
+  /** Runs for ever; with reduced motion it takes one step a second. */
+  animate(clock) {
+    let last = 0;
+    const frame = (time) => {
+      requestAnimationFrame(frame);
+      const still = this.#still.matches;
+      if (time - last < (still ? 1000 : FRAME_MS) - 2 || !this.#model) return;
+      last = time;
+      this.#draw(clock.now(), time, still);
+    };
+    requestAnimationFrame(frame);
+  }
+
+  #draw(now_ms, time, still) {
+    const asked = ["open", "closed", "revealed", "void"].includes(this.#scene);
+    if (asked) this.#drawQuestion(now_ms, still);
+    else this.#drawEye(still ? 0 : time);
+  }
+
+  #drawQuestion(now_ms, still) {
+    const { order, tally } = this.#model;
+    const { opened_at, closes_at, index } = order.question;
+    const open = this.#scene === "open";
+    const points = tally?.question?.index === index ? tally.rate_history ?? [] : [];
+    const elapsed_ms = Math.max(0, now_ms - opened_at);
+    const end_ms = points.length > 0 ? points[points.length - 1][0] : 0;
+    const span_ms = closes_at ? Math.max(1, closes_at - opened_at) : Math.max(BY_HAND_MS, (open ? elapsed_ms : end_ms) * 1.15);
+    const strip = this.#scene === "revealed" || this.#scene === "void";
+    this.#hairpin.resize(this.#overlay ? SIZES.overlay : SIZES[strip ? "strip" : "stage"]);
+    const head = this.#hairpin.draw({
+      points, span_ms, closed: !open, elapsed_ms: open ? elapsed_ms : span_ms,
+      expected_rate: expectedRate(order, tally),
+    }, still || !open ? 1 : 0.14);
+    this.#labels(open, head, closes_at ? Math.max(0, closes_at - now_ms) : null);
+  }
+
+  #labels(open, head, left_ms) {
+    const size = this.#overlay ? SIZES.overlay : SIZES.stage;
+    const x = (size.left + head * (size.right - size.left)) / size.width;
+    this.#seconds.hidden = !open || left_ms === null;
+    const seconds = Math.ceil((left_ms ?? 0) / 1000);
+    if (this.#seconds.textContent !== String(seconds)) this.#seconds.textContent = String(seconds);
+    this.#seconds.style.setProperty("--at", `${(x * 100).toFixed(2)}%`);
+    this.#seconds.dataset.hurry = String(seconds <= 5);
+    const { at_ms, rate } = this.#hairpin.peak;
+    this.#peak.hidden = this.#scene !== "closed";
+    if (!open) this.#peak.textContent = this.#language.say("at_most", { n: this.#language.number(Math.round(rate)) });
+    this.#label(at_ms, rate);
+  }
+
+  // The picture in words; renewed every few seconds, so that nobody who listens is flooded.
+  #label(at_ms, rate) {
+    if (performance.now() - this.#labelled < 5000 && this.#labelled > 0) return;
+    this.#labelled = performance.now();
+    const language = this.#language;
+    const counts = countsOf(this.#model.order, this.#model.tally);
+    this.#svg.setAttribute("aria-label", language.say("hairpin", {
+      answers: language.number(counts?.answers ?? 0), peak: language.number(Math.round(rate)), at: language.tenths(at_ms),
+    }));
+  }
+
+  // No question: the sign itself, wide open in the middle for the title or the winner's name.
+  #drawEye(time) {
+    this.#seconds.hidden = true;
+    this.#peak.hidden = true;
+    this.#svg.setAttribute("aria-label", "< >");
+    this.#hairpin.resize(this.#overlay ? SIZES.overlay : SIZES.eye);
+    const breath = 0.95 + 0.05 * Math.sin(time / 2600);
+    this.#hairpin.shape((x) => (1 - Math.abs(2 * x - 1)) * breath, 0.62);
+  }
+}

@@ -272,9 +272,7 @@ def application(fake: Fake) -> Starlette:
         return JSONResponse(body, status)
 
     async def answer(request: Request) -> Response:
-        return Response(
-            status_code=fake.answer(**request.path_params), headers=fake.answer_headers
-        )
+        return Response(status_code=fake.answer(**request.path_params), headers=fake.answer_headers)
 
     async def claim(request: Request) -> Response:
         status = fake.claim(await request.json())

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from hairpin.cli.demo_screen import DemoScreen
 from hairpin.errors import YourMistake
-from hairpin.journal.disk import DiskJournal
+from hairpin.node.data import DataDirectory
 from hairpin.rehearsal import night
 from hairpin.rehearsal.ledger import Counts, Ledger, audit
 from hairpin.rehearsal.night import Night, NightSettings
@@ -153,7 +153,7 @@ async def _serve(running: Night, screen: DemoScreen) -> None:
 def _audit(running: Night, world: World, seconds: float) -> Ledger:
     """Read the crowd's record, count the journal again, and compare."""
     crowd = read_record(running.crowd_directory)
-    recounter = Recounter(DiskJournal.open(world, running.settings.data / "journal"))
+    recounter = Recounter(DataDirectory(running.settings.data, world).journal())
     found = recounter.run()
     recount = Counts(
         journalled=found.journalled,

@@ -41,16 +41,14 @@ class DemoScreen:
 
     def addresses(self, night: Night) -> None:
         facts, settings = night.facts, night.settings
-        rows = Table.grid(padding=(0, 2))
-        rows.add_row("phone", f"{facts.public}/")
-        rows.add_row("wall", f"{facts.private}/wall?token={facts.token}")
-        rows.add_row("console", f"{facts.private}/console?token={facts.token}")
-        rows.add_row("data", str(settings.data))
-        self._console.print(
-            f"[bold]< >[/bold] {facts.show}: {settings.fans:,} synthetic fans on "
+        self.say(
+            f"< > {facts.show}: {settings.fans:,} synthetic fans on "
             f"{settings.connections} connections; join them from a browser"
         )
-        self._console.print(rows, soft_wrap=True)
+        self.say(f"phone    {facts.public}/")
+        self.say(f"wall     {facts.private}/wall?token={facts.token}")
+        self.say(f"console  {facts.private}/console?token={facts.token}")
+        self.say(f"data     {settings.data}")
 
     def qr(self, url: str) -> None:
         """For phones in the same network."""

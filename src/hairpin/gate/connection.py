@@ -155,7 +155,7 @@ class Connection(asyncio.Protocol):
         replies = self._doors.replies
         self._doors.count("now")
         asked = self._plain.none_match
-        same = bool(asked) and (asked == b"*" or replies.now_etag in _etags(asked))
+        same = bool(asked) and (asked == b"*" or replies.now_etag in hot.etags(asked))
         self._write(replies.now_unchanged if same else replies.now)
 
     def _join(self, who: bytes) -> None:
@@ -236,6 +236,3 @@ class Connection(asyncio.Protocol):
         if not self._pending and self._serving is None:
             self._close()
 
-
-def _etags(none_match: bytes) -> list[bytes]:
-    return [tag.strip().removeprefix(b"W/") for tag in none_match.split(b",")]

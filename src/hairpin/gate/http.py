@@ -61,6 +61,11 @@ def judge(block: bytes) -> Plain | None:
     )
 
 
+def etags(none_match: bytes) -> list[bytes]:
+    """The tags of an If-None-Match, weak ones as strong: for GET they compare alike."""
+    return [tag.strip().removeprefix(b"W/") for tag in none_match.split(b",")]
+
+
 class HeaderBlocks:
     """Remembers the plain ones among the header blocks that were judged; bounded."""
 

@@ -17,7 +17,8 @@ from hairpin.bus import Bus
 from hairpin.country import CODES
 from hairpin.errors import EngineDown
 from hairpin.gate.admit import answer_text
-from hairpin.gate.doors import Doors
+from hairpin.gate.doors import Doors, now_document
+from hairpin.gate.http import ANSWER_TEXT_BYTES, etags
 from hairpin.messages import TOPIC_CLAIM, ClaimReply, ClaimRequest, Document
 from hairpin.show import CHOICES_MAX, QUESTIONS_MAX
 from hairpin.ticket import TICKET_CHARS, verify
@@ -53,6 +54,11 @@ class ClaimBody(msgspec.Struct, forbid_unknown_fields=True):
     consent: bool
 
 
+PREFLIGHT_HEADERS = {
+    "access-control-allow-methods": "GET, POST, OPTIONS",
+    "access-control-allow-headers": "Content-Type",
+    "access-control-max-age": "86400",
+}
 _WHY = {
     401: ("not a ticket of this show", "join first: POST /api/join"),
     404: ("no such question, or it has no such choice", "GET /now names both"),
@@ -89,6 +95,46 @@ class Pages:
             return _json(503, {"status": "failing", "error": error})
         return _json(200, {"status": "ok"})
 
+    # --- the hot set, for requests that are not plain enough for the hot path --------------------
+
+    async def now(self, request: Request) -> Response:
+        self._doors.count("now")
+        order = self._doors.order
+        if order is None:
+            return _bare(503)
+        body, etag = now_document(order, self._doors.clock.now_ms())
+        headers = {"etag": etag.decode(), "cache-control": "public, max-age=1"}
+        if etag in etags(request.headers.get("if-none-match", "").encode("latin-1")):
+            return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+        return Response(body, headers=headers | {"content-type": "application/json"})
+
+    async def hot_join(self, request: Request) -> Response:
+        who = request.path_params["who"].encode("utf-8")
+        if len(who) != 3:
+            return _bare(404)
+        self._doors.count("join")
+        made = self._doors.join(who, *_charged(request))
+        if isinstance(made, int):
+            return _bare(made)
+        return _json(201, {"ticket": made[0], "claim": made[1]})
+
+    async def hot_answer(self, request: Request) -> Response:
+        text = request.path_params["text"].encode("utf-8")
+        if len(text) != ANSWER_TEXT_BYTES:
+            return _bare(404)
+        return _bare(await self._verdict(text))
+
+    async def preflight(self, _: Request) -> Response:
+        return Response(status_code=204, headers=PREFLIGHT_HEADERS)
+
+    async def _verdict(self, text: bytes) -> int:
+        asker = Asker()
+        if not self._doors.answers.put(text, asker):
+            return HTTPStatus.SERVICE_UNAVAILABLE
+        return await asker.status
+
+    # --- the JSON form ----------------------------------------------------------------------------
+
     async def join(self, request: Request) -> Response:
         body = await _decoded(request, JoinBody)
         if isinstance(body, Response):
@@ -98,11 +144,8 @@ class Pages:
         if body.country not in CODES:
             return _mistake("country", body.country, "two capital letters of ISO 3166-1, or ZZ")
         self._doors.count("join")
-        made = self._doors.join(
-            f"{body.age_band}{body.country}".encode(),
-            request.client.host if request.client else "",
-            request.headers.get("x-forwarded-for", "").encode("latin-1"),
-        )
+        who = f"{body.age_band}{body.country}".encode()
+        made = self._doors.join(who, *_charged(request))
         if isinstance(made, int):
             return _refusal(made)
         return _json(201, {"ticket": made[0], "claim": made[1]})
@@ -119,11 +162,8 @@ class Pages:
             return _mistake("choices", body.choices, f"indices from 0 to {CHOICES_MAX - 1}")
         elapsed_ms = min(max(body.elapsed_ms, 0), (1 << 28) - 1)
         mask = sum(1 << choice for choice in set(body.choices))
-        asker = Asker()
         text = answer_text(body.ticket, body.question, mask, elapsed_ms)
-        if not self._doors.answers.put(text, asker):
-            return _refusal(503)
-        status = await asker.status
+        status = await self._verdict(text)
         return _json(200, {"status": "counted"}) if status == 204 else _refusal(status)
 
     async def claim(self, request: Request) -> Response:
@@ -156,6 +196,10 @@ def pages(
     own = Pages(doors, bus)
     return Starlette(
         routes=[
+            Route("/{any:path}", own.preflight, methods=["OPTIONS"]),
+            Route("/now", own.now),
+            Route("/t/{who}", own.hot_join, methods=["POST"]),
+            Route("/a/{text:path}", own.hot_answer, methods=["POST"]),
             Route("/healthz", own.healthz),
             Route("/api/join", own.join, methods=["POST"]),
             Route("/api/answer", own.answer, methods=["POST"]),
@@ -208,6 +252,19 @@ async def _decoded(request: Request, kind: type[Body]) -> Body | Response:
         return msgspec.json.decode(await request.body(), type=kind)
     except msgspec.MsgspecError as error:
         return _json(400, {"error": str(error), "remedy": "docs/http-api.md shows the body"})
+
+
+def _charged(request: Request) -> tuple[str, bytes]:
+    """Whom a ticket is charged to: the peer, and what proxies say."""
+    peer = request.client.host if request.client else ""
+    return peer, ",".join(request.headers.getlist("x-forwarded-for")).encode("latin-1")
+
+
+def _bare(status: int) -> Response:
+    headers = {"retry-after": "1"} if status in (429, 503) else {}
+    if status != 204:
+        headers["content-length"] = "0"
+    return Response(status_code=status, headers=headers)
 
 
 def _mistake(place: str, found: object, allowed: str) -> Response:

@@ -98,9 +98,10 @@ async def start(name: str, arguments: Sequence[str], log: Path, piped: bool = Fa
 
 
 def last_words(log: Path) -> str:
-    """The end of what a child wrote, whole lines only."""
+    """The last error that a child explained in its log; else the end of the log."""
     try:
-        text = log.read_bytes()[-LOG_SHOWN_BYTES:].decode(errors="replace")
+        text = log.read_bytes()[-LOG_SHOWN_BYTES:].decode(errors="replace").strip()
     except OSError:
         return ""
-    return text.strip()
+    _, explained, error = f"\n{text}".rpartition("\nhairpin: ")
+    return error if explained else text

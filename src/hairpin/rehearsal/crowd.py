@@ -12,6 +12,7 @@ import math
 import random
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,7 @@ class Crowd:
         """Until cancelled, or until the show is over if so set. Raises `EngineDown` if the node
         never answered, `YourMistake` if what answers is no Hairpin."""
         started_ms = self._world.clock.monotonic_ms()
-        show = (await self._ask("/show.json", FIRST_ANSWER_S)).json(self._settings.url)
+        show = (await self._document("/show.json", FIRST_ANSWER_S)).json(self._settings.url)
         self._begin(show)
         ticker = asyncio.create_task(self._tick())
         try:
@@ -181,7 +182,7 @@ class Crowd:
         """Look at `/now` when phones would, until the show is over."""
         first = True
         while True:
-            now = (await self._ask("/now")).json(self._settings.url)
+            now = (await self._document("/now")).json(self._settings.url)
             self._shift_ms = float(now["now"]) - self._world.clock.monotonic_ms()
             if first:
                 self._plan_joins(now)
@@ -280,13 +281,13 @@ class Crowd:
                 "name": f"Synthetic fan {number}",
                 "consent": True,
             }
-            reply = await self._ask("/api/claim", CLAIM_WAIT_S, "POST", claim)
+            reply = await self._ask("POST", "/api/claim", CLAIM_WAIT_S, claim)
             self._record.totals.claims += reply.status == 202
 
     async def _contenders(self) -> list[int]:
         deadline_ms = self._world.clock.monotonic_ms() + CLAIM_WAIT_S * 1000
         while self._world.clock.monotonic_ms() < deadline_ms:
-            now = (await self._ask("/now")).json(self._settings.url)
+            now = (await self._document("/now")).json(self._settings.url)
             if now["contenders"] is not None:
                 return [int(fan) for fan in now["contenders"]["fans"]]
             await asyncio.sleep(0.5)
@@ -299,23 +300,31 @@ class Crowd:
                 return
             await asyncio.sleep(0.05)
 
+    async def _document(self, path: str, patience_s: float = math.inf) -> asking.Reply:
+        """What a phone reads; a node that just began may not have it yet."""
+        return await self._ask("GET", path, patience_s, until=HTTPStatus.OK)
+
     async def _ask(
         self,
+        method: str,
         path: str,
-        patience_s: float = math.inf,
-        method: str = "GET",
+        patience_s: float,
         payload: object = None,
+        until: int | None = None,
     ) -> asking.Reply:
-        """Ask until there is an answer, with full jitter; `EngineDown` after `patience_s`."""
+        """Ask with full jitter until there is an answer (of status `until`). After `patience_s` the
+        last answer, or `EngineDown`."""
         deadline_ms = self._world.clock.monotonic_ms() + patience_s * 1000
         tries = 0
         while True:
+            impatient = self._world.clock.monotonic_ms() > deadline_ms
             try:
                 reply = await asking.call(self._to, method, path, payload)
-                if reply.status != 503 or self._world.clock.monotonic_ms() > deadline_ms:
+                done = reply.status == until if until else reply.status != 503
+                if done or impatient:
                     return reply
             except EngineDown:
-                if self._world.clock.monotonic_ms() > deadline_ms:
+                if impatient:
                     raise
             await asyncio.sleep(self._dice.uniform(0.0, min(2.0, 0.1 * 2.0**tries)))
             tries = min(tries + 1, 8)

@@ -1,4 +1,5 @@
-// One question from its opening to its result: one element, so that nothing jumps.
+// One question from its opening to its result: one element, so that nothing jumps. What it says
+// about an answer is never more than the phone knows.
 
 import { el, say, svg } from "/shared/dom.js";
 
@@ -6,7 +7,6 @@ import { scorecard } from "./between.js";
 import { choices } from "./choices.js";
 import { hairpin, sign } from "./hairpin.js";
 import { isRight } from "./score.js";
-import { phaseOf, statusOf, verdictOf } from "./status.js";
 
 const ANNOUNCED_S = [10, 5];
 
@@ -18,11 +18,6 @@ export function questionView(phone) {
   let picked = 0;
   let drawn = "";
   let announced_s = Infinity;
-  requestAnimationFrame(see);
-
-  function see() {
-    if (!document.hidden) answers.shown(question);
-  }
 
   function pick(mask) {
     picked = mask;
@@ -42,23 +37,23 @@ export function questionView(phone) {
     const { result } = phone.now;
     const facts = { phase, answer, result, picked, tries: answers.tries[question.index] ?? 0, online: phone.online };
     parts.element.dataset.phase = phase;
-    see();
     if (phase === "open") tick(answer);
     parts.card.update();
-    if (drawn === (drawn = JSON.stringify(facts))) return;
-    draw(phone, question, parts, facts);
+    const wanted = JSON.stringify(facts);
+    if (wanted !== drawn) draw(phone, question, parts, facts);
+    drawn = wanted;
   }
 
   function tick(answer) {
-    if (question.closes_at === null) return parts.pin.set(0);
+    if (!document.hidden) answers.shown(question);
+    if (question.closes_at === null) return;
     const left_ms = Math.max(0, question.closes_at - clock.now());
     const left_s = Math.ceil(left_ms / 1000);
     parts.pin.set(1 - left_ms / Math.max(1, question.closes_at - question.opened_at));
     say(parts.time, left_s < 60 ? language.number(left_s) : language.time(left_ms));
     const due_s = ANNOUNCED_S.find((at) => left_s <= at && at < announced_s && left_s > at - 2);
     if (due_s && !answer) phone.announce(words.secondsLeft(language.number(due_s)));
-    announced_s = Math.min(announced_s, due_s ?? announced_s);
-    return undefined;
+    announced_s = due_s ?? announced_s;
   }
 
   return { element: parts.element, update };
@@ -158,4 +153,53 @@ function noteWords(phone, question, result) {
 
 function bits(mask) {
   return mask.toString(2).replaceAll("0", "").length;
+}
+
+// open | closed | revealed | void
+function phaseOf(now, server_ms) {
+  const { question, result, past } = now;
+  if (past.some((one) => one.index === question.index && one.state === "void")) return "void";
+  if (result) return "revealed";
+  const over = question.closes_at !== null && server_ms >= question.closes_at;
+  return now.state !== "open" || over ? "closed" : "open";
+}
+
+// `{tone, title, detail}` of an answer (null: none) while the result is not known.
+function statusOf({ phase, answer, question, tries, language, online }) {
+  const { words } = language;
+  switch (answer?.state) {
+    case "sending":
+      return { tone: "sending", title: words.sending, detail: trying(tries, words, language, online) };
+    case "counted":
+      return { tone: "counted", title: words.counted, detail: phase === "closed" ? words.timeUpWhy : "" };
+    case "late":
+      return { tone: "late", title: words.late, detail: words.lateWhy };
+    case "refused":
+      return { tone: "late", title: words.refused, detail: words.refusedWhy };
+  }
+  if (phase === "void") return { tone: "none", title: words.void, detail: words.voidWhy };
+  if (phase === "revealed") return { tone: "none", title: words.missed, detail: "" };
+  if (phase === "closed") return { tone: "late", title: words.timeUp, detail: words.timeUpWhy };
+  return { tone: "none", title: question.multiple ? words.tapSeveral : words.tapOne, detail: "" };
+}
+
+// `{tone, title}` of the verdict after the reveal.
+function verdictOf({ answer, right, poll, words }) {
+  if (poll) return { tone: "poll", title: words.poll };
+  switch (answer?.state) {
+    case "counted":
+      return right ? { tone: "right", title: words.right } : { tone: "wrong", title: words.wrong };
+    case "sending":
+      return { tone: "sending", title: words.notYet };
+    case "late":
+      return { tone: "late", title: words.late };
+    case "refused":
+      return { tone: "late", title: words.refused };
+  }
+  return { tone: "none", title: words.missed };
+}
+
+function trying(tries, words, language, online) {
+  if (!online) return words.noAnswer;
+  return tries > 1 ? words.sendingTry(language.number(tries)) : "";
 }

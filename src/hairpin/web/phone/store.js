@@ -8,14 +8,15 @@ const EMPTY = {
   language: null,
   unknownTicket: false, // a gate said that it does not know our ticket
   claimed: false,
-  answers: {}, // by question index: {opened, choice, elapsed, state: sending|counted|late|refused}
-  shown: {}, // by question index: {opened, at}: when the question first stood on this screen
-  rights: {}, // by question index: the right answer that was seen first, to notice a correction
+  // by question index
+  answers: {}, // {opened, choice, elapsed, state: sending|counted|late|refused}
+  shown: {}, // {opened, at}: when it first stood on this screen
+  rights: {}, // {opened, right}: as first revealed, to notice a correction
 };
 
 export class Store {
   #key;
-  data = EMPTY;
+  data = structuredClone(EMPTY);
 
   /** `changed()` is called when another tab of this browser wrote. */
   constructor(show, changed) {
@@ -32,7 +33,6 @@ export class Store {
   /** The only way to change something: read afresh, so that two tabs do not undo each other. */
   change(how) {
     this.#read();
-    this.data = structuredClone(this.data);
     how(this.data);
     if (!this.lasting) return;
     try {
@@ -51,9 +51,9 @@ export class Store {
   #read() {
     if (!this.lasting) return;
     try {
-      this.data = { ...EMPTY, ...JSON.parse(localStorage.getItem(this.#key)) };
+      this.data = { ...structuredClone(EMPTY), ...JSON.parse(localStorage.getItem(this.#key)) };
     } catch {
-      this.data = { ...EMPTY }; // not ours to understand: begin again rather than stop
+      this.data = structuredClone(EMPTY); // not ours to understand: begin again rather than stop
     }
   }
 }

@@ -1,9 +1,8 @@
 // The server's clock, as well as a browser can know it.
 //
-// `now` in a reply was true at some moment before the reply came in. A cache may have held it for
-// a second and a network delayed it, which both only make it older; so the sample in which the
-// server seems furthest ahead is the freshest one, whatever its round trip. Half the shortest round
-// trip makes up for the way back. Old samples go, so that a phone whose own clock is set recovers.
+// Caches and networks only make `now` older: the sample in which the server seems furthest ahead is
+// the freshest. Half the shortest round trip makes up for the way back. Old samples go, so that a
+// phone whose own clock is set recovers.
 
 const SAMPLES_MAX = 6;
 const FROM_CACHE_MS = 10; // a reply this quick came from the browser's own cache, or from next door

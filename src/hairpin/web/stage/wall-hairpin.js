@@ -122,7 +122,7 @@ export class Hairpin {
   }
 
   /**
-   * `moment`: {points, span_ms, elapsed_ms, closed, expected_rate}; `calm` 1 shows it at once, less
+   * `moment`: {points, span_ms, elapsed_ms, closed, expected_rate, gap}; `calm` 1 shows it at once, less
    * lets it follow. Returns where the head is, 0 to 1.
    */
   draw(moment, calm = 1) {
@@ -169,8 +169,10 @@ export class Hairpin {
     }
     this.#area.setAttribute("d", [-1, 1].map((side) => `${curve(start, middle, steps, side)}V${middle}Z`).join(""));
     const now = this.#x(head);
-    this.#future.setAttribute("d", head < 1 ? `M${now.toFixed(1)} ${middle}H${this.#size.right}` : "");
-    this.#ticks.setAttribute("d", head < 1 ? this.#tickMarks(head, middle, moment.span_ms) : "");
+    const after = now + (moment.gap ?? 0); // room for the number of seconds
+    const room = head < 1 && after < this.#size.right;
+    this.#future.setAttribute("d", room ? `M${now.toFixed(1)} ${middle}h${moment.gap ? 30 : 0}M${after.toFixed(1)} ${middle}H${this.#size.right}` : "");
+    this.#ticks.setAttribute("d", head < 1 ? this.#tickMarks(after, middle, moment.span_ms) : "");
     this.#light(start, now);
     this.#head.setAttribute("transform", `translate(${now.toFixed(1)} ${middle})`);
     this.#head.toggleAttribute("hidden", moment.closed);
@@ -184,11 +186,12 @@ export class Hairpin {
   }
 
   // A mark at each five seconds that are still to come, and at the end.
-  #tickMarks(head, middle, span_ms) {
-    let marks = `M${this.#size.right} ${middle - 14}v28`;
+  #tickMarks(after, middle, span_ms) {
     const step = span_ms > 120_000 ? 30_000 : 5_000;
-    for (let left_ms = step; left_ms < span_ms * (1 - head); left_ms += step) {
-      marks += `M${this.#x(1 - left_ms / span_ms).toFixed(1)} ${middle - 6}v12`;
+    let marks = "";
+    for (let left_ms = 0; this.#x(1 - left_ms / span_ms) >= after; left_ms += step) {
+      const half = left_ms === 0 ? 14 : 6;
+      marks += `M${this.#x(1 - left_ms / span_ms).toFixed(1)} ${middle - half}v${2 * half}`;
     }
     return marks;
   }

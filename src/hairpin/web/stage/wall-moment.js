@@ -72,11 +72,13 @@ export class Moment {
     const span_ms = closes_at ? Math.max(1, closes_at - opened_at) : Math.max(BY_HAND_MS, (open ? elapsed_ms : end_ms) * 1.15);
     const strip = this.#scene === "revealed" || this.#scene === "void";
     this.#hairpin.resize(this.#overlay ? SIZES.overlay : SIZES[strip ? "strip" : "stage"]);
+    const left_ms = closes_at ? Math.max(0, closes_at - now_ms) : null;
     const head = this.#hairpin.draw({
+      gap: open && !this.#overlay && left_ms !== null ? 75 + 78 * String(Math.ceil(left_ms / 1000)).length : 0,
       points, span_ms, closed: !open, elapsed_ms: open ? elapsed_ms : span_ms,
       expected_rate: expectedRate(order, tally),
     }, still || !open ? 1 : 0.14);
-    this.#labels(open, head, closes_at ? Math.max(0, closes_at - now_ms) : null);
+    this.#labels(open, head, left_ms);
   }
 
   #labels(open, head, left_ms) {

@@ -1,0 +1,70 @@
+// Counts and gates. A value is marked only when something is wrong now; no colour is there for show.
+
+import { el } from "/shared/dom.js";
+import { LAG_TROUBLE_MS, REPORT_TROUBLE_MS } from "/console-model.js";
+
+export class Gauges {
+  #by;
+  #language;
+
+  constructor(by, language) {
+    this.#by = by;
+    this.#language = language;
+  }
+
+  show(model) {
+    const language = this.#language;
+    const tally = model.tally;
+    const number = (value) => (value === undefined || value === null ? language.say("nothing") : language.number(Math.round(value)));
+    const lag = model.lag_ms === null ? language.say("nothing") : language.say("lag_value", { s: language.tenths(model.lag_ms) });
+    const rows = [
+      ["rate", number(tally?.answers_per_s)],
+      ["lag", lag, model.lag_ms > LAG_TROUBLE_MS],
+      ["counted", number(tally?.counted)],
+      ["acknowledged", number(tally?.acknowledged)],
+      ["journalled", number(tally?.journalled)],
+      ["repeats", number(tally?.repeats)],
+      ["fans", number(tally?.fans)],
+    ];
+    this.#by("gauges").replaceChildren(...rows.map(([key, value, trouble]) =>
+      el("div", { "data-gauge": key }, el("dt", {}, language.say(key)), el("dd", { class: trouble ? "trouble" : null }, value))));
+    const refused = Object.entries(tally?.refused ?? {}).sort((one, other) => other[1] - one[1]);
+    this.#by("refused").replaceChildren(...(refused.length === 0 ? [el("div", {}, el("dt", {}, language.say("refused_none")))]
+      : refused.map(([reason, count]) => el("div", {}, el("dt", {}, reason.replaceAll("_", " ")), el("dd", {}, language.number(count))))));
+  }
+}
+
+export class Gates {
+  #by;
+  #language;
+
+  constructor(by, language) {
+    this.#by = by;
+    this.#language = language;
+  }
+
+  show(model, now_ms) {
+    const language = this.#language;
+    const gates = model.tally?.gates ?? [];
+    const none = model.tally !== null && gates.length === 0;
+    this.#by("gates-none").hidden = !none;
+    this.#by("gates-none").textContent = none ? language.say("no_gates") : "";
+    this.#by("gates-heads").replaceChildren(...["gate", "connections", "acknowledged", "commit", "latency", "report", "journal"].map((key) =>
+      el("th", { scope: "col" }, language.say(key))));
+    this.#by("gates-rows").replaceChildren(...gates.map((gate) => this.#row(gate, now_ms)));
+  }
+
+  #row(gate, now_ms) {
+    const language = this.#language;
+    const age_ms = Math.max(0, now_ms - gate.at_ms);
+    const pair = (half, most) => `${language.tenths(half * 1000)} / ${language.tenths(most * 1000)}`;
+    return el("tr", {},
+      el("th", { scope: "row" }, String(gate.pid)),
+      el("td", {}, language.number(gate.connections)),
+      el("td", {}, language.number(gate.acknowledged)),
+      el("td", {}, pair(gate.commit_ms_p50, gate.commit_ms_p99)),
+      el("td", {}, pair(gate.latency_ms_p50, gate.latency_ms_p99)),
+      el("td", { class: age_ms > REPORT_TROUBLE_MS ? "trouble" : null }, language.say("ago", { s: language.number(Math.round(age_ms / 1000)) })),
+      el("td", { class: gate.journal_error ? "trouble" : null }, gate.journal_error ?? language.say("journal_ok")));
+  }
+}

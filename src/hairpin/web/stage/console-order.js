@@ -1,0 +1,59 @@
+// The running order as a list; the chosen question shows what can be repaired about it.
+
+import { el } from "/shared/dom.js";
+import { repairs } from "/console-model.js";
+import { bits, letter } from "/stage-language.js";
+
+export class OrderList {
+  #by;
+  #language;
+  #ask;
+  #drawn = "";
+
+  constructor(by, language, ask) {
+    this.#by = by;
+    this.#language = language;
+    this.#ask = ask;
+  }
+
+  show(model, choose) {
+    const key = JSON.stringify([model.cues, model.chosen, this.#language.own]);
+    if (key === this.#drawn) return;
+    this.#drawn = key;
+    const held = document.activeElement?.dataset.key;
+    this.#by("order").replaceChildren(...model.cues.map((cue) => this.#item(model, cue, choose)));
+    if (held) this.#by("order").querySelector(`[data-key="${held}"]`)?.focus();
+  }
+
+  #item(model, cue, choose) {
+    const chosen = cue.index === model.chosen;
+    const words = el("span", { class: "text" });
+    this.#language.put(words, cue.text);
+    const button = el("button", {
+      type: "button", class: "cue", "data-key": `cue-${cue.index}`, "aria-pressed": String(chosen), onclick: () => choose(cue.index),
+    },
+      el("span", { class: "number" }, String(cue.index + 1)), words,
+      el("span", { class: "state", "data-state": cue.state }, this.#language.say(`state_${cue.state}`)),
+      el("span", { class: "facts" }, this.#facts(cue)));
+    return el("li", { "data-state": cue.state, "aria-current": cue.index === model.current?.index ? "step" : null },
+      button, chosen ? this.#repairs(cue) : null);
+  }
+
+  #facts(cue) {
+    const at = (key, ms) => this.#language.say(key, { time: this.#language.time(ms) });
+    const times = [];
+    if (cue.opened_at !== null) times.push(at("opened", cue.opened_at));
+    else times.push(cue.due_at === null ? this.#language.say("hand") : at("due", cue.due_at));
+    if (cue.opened_at !== null && cue.closes_at !== null) times.push(at(cue.state === "open" ? "closes" : "closed", cue.closes_at));
+    times.push(cue.right === 0 ? this.#language.say("poll") : this.#language.say("right", { letters: bits(cue.right).map(letter).join(" ") }));
+    return times.join(" · ");
+  }
+
+  #repairs(cue) {
+    const may = repairs(cue);
+    const button = (key, allowed) => el("button", {
+      type: "button", class: "quiet", "data-key": `${key}-${cue.index}`, "aria-haspopup": "dialog", disabled: !allowed, onclick: () => this.#ask[key](cue),
+    }, this.#language.say(key, { n: cue.index + 1 }));
+    return el("div", { class: "row repairs" }, button("correct", may.correct), button("void", may.void));
+  }
+}

@@ -154,7 +154,7 @@ def frames(data: bytes) -> Iterator[Frame]:
 
 
 def intact_frame_after(data: bytes, offset: int) -> int | None:
-    """Where the next intact frame begins after `offset`: a broken frame before it is no torn end."""
+    """Where the next intact frame begins after `offset`: then what lies before is no torn end."""
     at = data.find(MAGIC, offset + 1)
     while at >= 0:
         try:

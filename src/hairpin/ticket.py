@@ -89,7 +89,7 @@ def siphash7(message: U, k0: U, k1: U) -> U:
 
 @compiled
 def read_ticket(text: Bytes, at: int, decode: Bytes, k0: U, k1: U) -> tuple[U, np.bool]:
-    """Decode the 20 characters at `at`. Returns the seven-byte message and whether its tag holds."""
+    """Decode the 20 characters at `at`; returns the message and whether its tag holds."""
     message = U(0)
     tag = U(0)
     bad = np.uint8(0)

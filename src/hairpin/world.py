@@ -152,7 +152,7 @@ class RealDisk:
 
     def list(self, directory: Path) -> list[str]:
         try:
-            return sorted(os.listdir(directory))
+            return sorted(path.name for path in directory.iterdir())
         except FileNotFoundError:
             return []
 

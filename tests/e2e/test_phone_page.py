@@ -1,4 +1,4 @@
-"""The phone's page in a real browser: joining, answering on a bad network, the result, the claim."""
+"""The phone's page in a real browser: joining, answers on a bad network, the result, the claim."""
 
 from __future__ import annotations
 

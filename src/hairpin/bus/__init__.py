@@ -24,14 +24,18 @@ class Bus(Protocol):
 
     def subscribe(self, topic: str, kind: type[M], handler: Callable[[M], None]) -> None: ...
 
-    def serve(self, topic: str, kind: type[M], handler: Callable[[M], Awaitable[R]]) -> None:
-        """Answer requests on a topic; one server per topic."""
-        ...
-
     async def request(
         self, topic: str, message: msgspec.Struct, reply: type[R], timeout_ms: int
     ) -> R:
         """Ask the topic's server. Raises EngineDown: nobody serves it, or no reply in time."""
+        ...
+
+
+class Hub(Bus, Protocol):
+    """The end of the bus at which requests are answered."""
+
+    def serve(self, topic: str, kind: type[M], handler: Callable[[M], Awaitable[R]]) -> None:
+        """Answer requests on a topic; one server per topic."""
         ...
 
 

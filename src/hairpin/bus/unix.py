@@ -7,9 +7,8 @@ connects again, with jitter, for as long as it lives; subscriptions are told ane
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import structlog
@@ -59,7 +58,6 @@ class UnixHub:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self, path: Path) -> None:
-        path.unlink(missing_ok=True)
         self._server = await asyncio.start_unix_server(self._fellow, path)
 
     async def stop(self) -> None:
@@ -147,11 +145,6 @@ class UnixBus:
         self._handlers.setdefault(topic, []).append(lambda data: handler(decoder.decode(data)))
         if self._writer is not None and not known:
             _write(self._writer, Envelope("subscribe", topic, 0, b""))
-
-    def serve(self, topic: str, kind: type[Any], handler: Callable[[Any], Awaitable[Any]]) -> None:
-        raise EngineDown(
-            f"cannot serve {topic!r} from here", "Requests are served in the hub's process."
-        )
 
     async def request(
         self, topic: str, message: msgspec.Struct, reply: type[R], timeout_ms: int

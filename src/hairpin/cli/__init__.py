@@ -43,7 +43,7 @@ def root(
     debug: Annotated[
         bool, typer.Option("--debug", help="Show where in the program an error arose.")
     ] = False,
-    version: Annotated[
+    _: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:

@@ -47,7 +47,7 @@ class Connection(asyncio.Protocol):
         if not self._doors.enter(self):
             self._transport.close()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _: Exception | None) -> None:
         self._closing = True
         self._doors.leave(self)
         if self._serving is not None:
@@ -235,4 +235,3 @@ class Connection(asyncio.Protocol):
         """The process ends: close now if nothing is owed to the client."""
         if not self._pending and self._serving is None:
             self._close()
-

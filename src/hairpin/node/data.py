@@ -79,7 +79,7 @@ class DataDirectory:
         return self.path / "hairpin.toml"
 
     def prepare(self) -> None:
-        """Create and lock the directory. Raises YourMistake, or EngineDown when the disk is full."""
+        """Create and lock the directory. Raises YourMistake if that cannot be done."""
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             fd = os.open(self.path / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)

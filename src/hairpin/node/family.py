@@ -84,7 +84,7 @@ class Family:
     def listen(self) -> None:
         """SIGTERM and SIGINT end the family."""
 
-        def end(number: int, frame: object) -> None:
+        def end(_: int, __: object) -> None:
             self._ending = True
 
         signal.signal(signal.SIGTERM, end)

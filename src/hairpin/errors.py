@@ -33,7 +33,7 @@ class YourMistake(HairpinError):
         self.findings = findings
 
 
-class Finding(Exception):  # noqa: N818 - a finding is data first, and raised only inside a reader
+class Finding(Exception):
     """One mistake at one place: `questions[2].choices` holds `1`, allowed are 2 to 8."""
 
     def __init__(self, place: str, found: str, allowed: str) -> None:

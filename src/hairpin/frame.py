@@ -62,7 +62,7 @@ class Frame(msgspec.Struct, frozen=True):
         return HEADER_BYTES + len(self.body)
 
 
-class Broken(Exception):  # noqa: N818 - what reading found, not yet whose fault it is
+class Broken(Exception):
     """No intact frame at `offset`; `torn` if the bytes just end too early."""
 
     def __init__(self, offset: int, why: str, torn: bool) -> None:

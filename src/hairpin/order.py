@@ -45,7 +45,7 @@ STEPS: dict[tuple[State, Step], State] = {
 }
 
 
-class IllegalStep(ValueError):  # noqa: N818 - a word of the running order
+class IllegalStep(ValueError):
     """A step that the table does not know; the message says what is possible instead."""
 
 

@@ -19,7 +19,7 @@ END_S = 10.0
 LOG_SHOWN_BYTES = 2_000
 
 
-class ChildEnded(HairpinError):  # noqa: N818 - named as its siblings in errors.py
+class ChildEnded(HairpinError):
     """A child ended that should live; carries its own exit code and its last words."""
 
     def __init__(self, name: str, exit_code: int, log: Path) -> None:

@@ -78,7 +78,8 @@ class Hand:
 def holding(browser: Browser, **context: Any) -> Iterator[Hand]:
     """A phone before a fresh fake show. A mistake in any script fails the test."""
     fake = Fake()
-    settings = {"viewport": {"width": 390, "height": 844}, "locale": "en-GB", **context}
+    defaults = {"viewport": {"width": 390, "height": 844}, "locale": "en-GB"}
+    settings = {**defaults, "reduced_motion": "reduce", **context}
     with serving(fake) as url:
         phone = browser.new_context(**settings)
         hand = Hand(phone.new_page(), fake, url)

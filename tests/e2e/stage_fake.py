@@ -1,4 +1,4 @@
-"""A private listener with nothing behind it: serves wall and console, and whatever events it is told.
+"""A private listener with nothing behind it: serves wall and console, and events that it is told.
 
     python tests/e2e/stage_fake.py --port 8901
 
@@ -32,8 +32,10 @@ from hairpin.web import load_assets
 
 CSP = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'"
 QR = (
-    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 29 29"><path fill="#fff" d="M0 0h29v29H0z"/>'
-    '<path d="M4 4h7v7H4zM18 4h7v7h-7zM4 18h7v7H4zM13 13h3v3h-3zM18 18h2v4h-2zM22 20h3v3h-3z"/></svg>'
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 29 29">'
+    '<path fill="#fff" d="M0 0h29v29H0z"/>'
+    '<path d="M4 4h7v7H4zM18 4h7v7h-7zM4 18h7v7H4zM13 13h3v3h-3zM18 18h2v4h-2zM22 20h3v3h-3z"/>'
+    "</svg>"
 )
 STEPS = {"open": ("waiting", "open"), "close": ("open", "closed"), "reveal": ("closed", "revealed")}
 
@@ -75,7 +77,10 @@ class Stage:
             state = self.events["console"]["order"]
             cue = state["upcoming"][order["question"]]
             if cue["state"] != before:
-                return 409, {"error": f"question {cue['index'] + 1} is {cue['state']}", "remedy": ""}
+                return 409, {
+                    "error": f"question {cue['index'] + 1} is {cue['state']}",
+                    "remedy": "",
+                }
             now = int(time.time() * 1000)
             stage_scenes.move(state, cue["index"], after, now)
             self.send("console", "order", {**state, "now": now})

@@ -15,10 +15,11 @@ ANSWERS = 20_000
 DURATION_MS = 20_000
 SHOWN = 2  # the index of the question on show
 RIGHT = 1  # of its choices
-COUNTRIES = (
+CODES = (
     "US BR GB FR DE JP MX ES IT CA AU NL PL SE AR TR IN KR ID ZA BE PT CH AT NO DK FI IE CZ GR "
     "CL CO PE UY NZ PH TH VN MY SG IL EG MA TN NG KE GH SN UA RO HU HR RS BG LT IS EE CU JM DO"
-).split()
+)
+COUNTRIES = CODES.split()
 QUESTIONS: list[tuple[str, str, list[str]]] = [
     (
         "Which city opened the first public opera house?",
@@ -86,7 +87,9 @@ def scene(name: str, now: int) -> dict[str, dict[str, Event]]:
     wall = dict(tally, question=_censored(counts, state))
     for hidden in ("gates", "refused", "acknowledged"):
         del wall[hidden]
-    public = {key: value for key, value in order.items() if key not in ("upcoming", "mode", "claims")}
+    public = {
+        key: value for key, value in order.items() if key not in ("upcoming", "mode", "claims")
+    }
     return {
         "wall": {"show": SHOW, "order": public, "tally": wall},
         "console": {"show": SHOW, "order": order, "tally": tally},
@@ -241,13 +244,19 @@ def _counts(name: str, state: str, answers: int) -> Event:
         for cell in (bands[band], countries.setdefault(code, Counter())):
             cell["answers"] += 1
             cell["right"] += right
-    shares = {code: cell["right"] / cell["answers"] for code, cell in countries.items() if cell["answers"] >= 100}
+    shares = {
+        code: cell["right"] / cell["answers"]
+        for code, cell in countries.items()
+        if cell["answers"] >= 100
+    }
     best = max(shares, key=lambda code: shares[code]) if shares else None
     corrected = name == "corrected"
     return {
         "index": SHOWN,
         "id": f"q{SHOWN + 1}",
-        "status": {"open": "counting", "closed": "provisional", "void": "void"}.get(state, "provisional" if name == "revealed" else "final"),
+        "status": {"open": "counting", "closed": "provisional", "void": "void"}.get(
+            state, "provisional" if name == "revealed" else "final"
+        ),
         "version": 2 if corrected else 1,
         "reason": "the cello part, not the clarinet’s" if corrected else "",
         "missing": [],
@@ -256,10 +265,17 @@ def _counts(name: str, state: str, answers: int) -> Event:
         "answers": answers,
         "by_choice": [by_choice[i] for i in range(4)],
         "by_age_band": [{"answers": cell["answers"], "right": cell["right"]} for cell in bands],
-        "by_country": {code: {"answers": c["answers"], "right": c["right"]} for code, c in countries.items()},
+        "by_country": {
+            code: {"answers": c["answers"], "right": c["right"]} for code, c in countries.items()
+        },
         "right": by_choice[RIGHT],
         "wrong": answers - by_choice[RIGHT],
-        "best_country": best and {"country": best, "right": countries[best]["right"], "answers": countries[best]["answers"]},
+        "best_country": best
+        and {
+            "country": best,
+            "right": countries[best]["right"],
+            "answers": countries[best]["answers"],
+        },
     }
 
 
@@ -276,7 +292,10 @@ def _censored(counts: Event, state: str) -> Event | None:
 
 
 def _tally(name: str, state: str, now: int, at_ms: int, counts: Event) -> Event:
-    before = [dict(counts, index=i, id=f"q{i + 1}", answers=19_000 + i, status="final") for i in range(SHOWN)]
+    before = [
+        dict(counts, index=i, id=f"q{i + 1}", answers=19_000 + i, status="final")
+        for i in range(SHOWN)
+    ]
     waiting = state == "waiting"
     rate = (_answered(at_ms) - _answered(at_ms - 1000)) if state == "open" else 0
     return {

@@ -97,7 +97,7 @@ class ClaimsDesk:
         if contender.status is Status.APPROVED:
             if name == contender.name:
                 return _reply(HTTPStatus.ACCEPTED, "approved")
-            return _reply(HTTPStatus.CONFLICT, "approved already; the name stays")
+            return _reply(HTTPStatus.GONE, "approved already; the name stays")
         if contender.status is Status.MISSED or now_ms > claims.deadline_ms:
             return _reply(HTTPStatus.GONE, "the deadline is over")
         changed = msgspec.structs.replace(contender, status=Status.CLAIMED, name=name)

@@ -13,6 +13,7 @@ import msgspec
 import typer
 import uvloop
 
+from hairpin.cli.show import load_show
 from hairpin.errors import YourMistake
 from hairpin.rehearsal.crowd import Crowd, Progress, Settings
 from hairpin.rehearsal.script import Habits
@@ -43,6 +44,14 @@ def crowd(
             "answers the others.",
         ),
     ] = 0.05,
+    knows: Annotated[
+        Path | None,
+        typer.Option(
+            help="The show file: then some fans know the right answers, as people do. Without it "
+            "they guess, since no phone learns them before the reveal.",
+            metavar="SHOW",
+        ),
+    ] = None,
     exit_after_over: Annotated[
         bool, typer.Option("--exit-after-over", help="End when the show is over.")
     ] = False,
@@ -57,7 +66,9 @@ def crowd(
     """
     out.mkdir(parents=True, exist_ok=True)
     _allow_files(connections)
-    settings = Settings(url, fans, connections, seed, Habits(asks=now_share), exit_after_over)
+    right = tuple(q.right for q in load_show(knows).questions) if knows else ()
+    habits = Habits(asks=now_share)
+    settings = Settings(url, fans, connections, seed, habits, exit_after_over, right)
     encode = msgspec.json.Encoder().encode
 
     def report(progress: Progress) -> None:

@@ -52,6 +52,8 @@ class Settings(msgspec.Struct, frozen=True):
     seed: int
     habits: Habits
     exit_after_over: bool
+    right: tuple[int, ...] = ()
+    """Bit mask of the right choices of each question, if the crowd is told; see `taste`."""
 
 
 class Progress(msgspec.Struct):
@@ -228,6 +230,7 @@ class Crowd:
             duration_ms=closes - opened,
             spread_ms=float(now["spread_ms"]),
             ask_again_ms=float(now["now"]) - opened + float(now["poll_after_ms"]),
+            right=self._settings.right[index] if index < len(self._settings.right) else 0,
         )
         early = self._early.get(index)
         busy = np.zeros(len(self._phones), dtype=np.bool_)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -19,6 +20,9 @@ from hairpin.world import Clock
 
 NODE_START_S = 60.0
 """The first start of an installation may have to compile kernels."""
+NODE_READY_MS = 2_500.0
+JOINS_PER_S = 40_000.0
+"""A cautious guess of what two cores take."""
 SETTLE_S = 30.0
 """After the last question, how long the live count may take to become final and stand still."""
 STILL_S = 1.0
@@ -100,6 +104,7 @@ class Night:
                 f"--connections={settings.connections}",
                 f"--seed={settings.seed}",
                 f"--out={directory}",
+                f"--knows={settings.show}",
                 "--exit-after-over",
                 "--progress-json",
             ],
@@ -176,7 +181,7 @@ async def begin(settings: NightSettings, clock: Clock) -> AsyncIterator[Night]:
         f"--data={settings.data}",
         f"--port={settings.port}",
         f"--speed={settings.speed:g}",
-        "--start=now",
+        f"--start={_start(settings.fans, clock).isoformat()}",
         *(["--lan"] if settings.lan else []),
     ]
     node = await children.start("node", arguments, settings.data / "node.log")
@@ -185,6 +190,12 @@ async def begin(settings: NightSettings, clock: Clock) -> AsyncIterator[Night]:
         yield Night(settings, node, facts, clock)
     finally:
         await node.stop()
+
+
+def _start(fans: int, clock: Clock) -> datetime:
+    """When the show begins: the node needs a moment to start, and a crowd needs time to join."""
+    wait_ms = NODE_READY_MS + fans * 1000 / JOINS_PER_S
+    return datetime.fromtimestamp((clock.now_ms() + wait_ms) / 1000, UTC)
 
 
 async def _facts(node: Child, path: Path) -> NodeFacts:

@@ -42,6 +42,8 @@ class Phones:
         self.codes = codes
         self.country = rng.choice(len(codes), fans, p=_shares(codes)).astype(np.uint8)
         self.age_band = rng.choice(3, fans, p=AGE_SHARES).astype(np.uint8)
+        self.skill = rng.normal(0.0, 1.0, fans)
+        """How likely each fan is to know an answer; logits."""
         late = rng.random(fans) < late_share
         self.first_question = np.where(late, rng.integers(0, max(questions, 1), fans), -1)
         """-1: joins before the show; else joins when this question is open."""

@@ -57,6 +57,8 @@ class Facts(msgspec.Struct, frozen=True):
     spread_ms: float
     ask_again_ms: float
     """When phones look for the result, after the opening."""
+    right: int = 0
+    """Bit mask of the right choices where the crowd was told; 0: nobody knows."""
 
 
 class Round(msgspec.Struct):
@@ -125,7 +127,7 @@ def plan(
     fans = len(phones)
     seen = arrival.seen_ms(rng, fans, facts.spread_ms)
     delay = arrival.delays_ms(rng, fans)
-    choice = taste.choices(rng, phones.country, phones.age_band, facts.choices, facts.multiple)
+    choice = _choose(rng, phones, facts)
     answers = (rng.random(fans) >= habits.skips) & ~busy
     answers &= phones.first_question <= facts.question
     at = seen + delay
@@ -144,6 +146,16 @@ def plan(
     _add_forgers(rng, draft, facts, habits, fans)
     _add_askers(rng, draft, facts, habits, seen)
     return draft.round(facts.question)
+
+
+def _choose(rng: np.random.Generator, phones: Phones, facts: Facts) -> npt.NDArray[np.uint8]:
+    """What each fan picks; shape (fans,)."""
+    country, age_band = phones.country, phones.age_band
+    choice = taste.choices(rng, country, age_band, facts.choices, facts.multiple)
+    if facts.right:
+        knows = taste.knowing(rng, phones.skill, country, age_band)
+        choice[knows] = taste.right_choice(facts.right, facts.multiple)
+    return choice
 
 
 def plan_early(rng: np.random.Generator, phones: Phones, question: int, habits: Habits) -> Round:

@@ -1,7 +1,8 @@
 """What people pick: each country and age band leans its own way, so that results look alive.
 
-The crowd does not know the right answers, and nobody outside the node does before the reveal. Some
-choices are simply more popular, and some fans lean more than others.
+Over the network nobody learns what is right before the reveal, and neither does the crowd. Where
+it is told beforehand, as in a demo, some fans know the answer, as people do; all others follow
+their taste.
 """
 
 from __future__ import annotations
@@ -11,11 +12,15 @@ import numpy.typing as npt
 
 Numbers = npt.NDArray[np.integer]
 Masks = npt.NDArray[np.uint8]
+Reals = npt.NDArray[np.float64]
 
-POPULARITY = 0.9
-"""How far the whole crowd leans on one question (standard deviation, logits)."""
+# Standard deviations, in logits.
+POPULARITY = 0.5
+"""How far the whole crowd leans on one question."""
 COUNTRY_LEANING = 0.6
 AGE_LEANING = 0.4
+DIFFICULTY = 0.7
+"""How far questions differ in how many fans know them."""
 
 
 def choices(
@@ -37,6 +42,21 @@ def choices(
         return _several(rng, leaning)
     best = np.argmax(leaning + rng.gumbel(size=leaning.shape), axis=1)
     return np.asarray(np.left_shift(1, best), dtype=np.uint8)
+
+
+def knowing(
+    rng: np.random.Generator, skill: Reals, country: Numbers, age_band: Numbers
+) -> npt.NDArray[np.bool_]:
+    """Who knows the answer of one question; shape of `skill`, which is each fan's own (logits)."""
+    by_country = rng.normal(0.0, COUNTRY_LEANING, 256)
+    by_age = rng.normal(0.0, AGE_LEANING, 3)
+    odds = skill + rng.normal(0.0, DIFFICULTY) + by_country[country] + by_age[age_band]
+    return np.asarray(rng.logistic(size=len(skill)) < odds)
+
+
+def right_choice(right: int, multiple: bool) -> int:
+    """What somebody picks who knows it: the whole set, or one of several right ones."""
+    return right if multiple else right & -right
 
 
 def _several(rng: np.random.Generator, leaning: npt.NDArray[np.float64]) -> Masks:

@@ -88,8 +88,9 @@ class StageView:
             self._changed("tally", Audience.CONSOLE)
 
     def set_claims(self, rows: Sequence[ClaimRow]) -> None:
+        changed = tuple(rows) != self._claims
         self._claims = tuple(rows)
-        if self.body:
+        if changed and self.body:
             self._changed("order", Audience.CONSOLE)
 
     # --- what is read -----------------------------------------------------------------------------

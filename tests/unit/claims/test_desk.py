@@ -90,7 +90,7 @@ def test_a_repeat_replaces_the_name_until_it_is_approved(desk: ClaimsDesk) -> No
     assert claim(desk, 11, "Anna") == 202
     desk.approve(11)
     assert claim(desk, 11, "Anna") == 202
-    assert claim(desk, 11, "Somebody") == 409
+    assert claim(desk, 11, "Somebody") == 410
     assert desk.winners() == [Winner(1, 11, "Anna")]
 
 

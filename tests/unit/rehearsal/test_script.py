@@ -118,3 +118,13 @@ def test_the_same_seed_plans_the_same_question() -> None:
     one, two = planned(), planned()
     assert (one.fan, one.kind, one.tails) == (two.fan, two.kind, two.tails)
     assert (one.at_ms == two.at_ms).all()
+
+
+def test_a_crowd_that_was_told_is_right_more_often_than_one_that_guesses() -> None:
+    told = planned(msgspec.structs.replace(FACTS, right=0b0100))
+    shares = []
+    for round_ in (told, planned()):
+        answers = events(round_, Kind.ANSWER)
+        shares.append(np.mean([round_.tail(event)[3:5] == b"04" for event in answers]))
+    assert shares[0] > 1.3 * shares[1]
+    assert shares[0] < 0.95

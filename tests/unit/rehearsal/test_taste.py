@@ -36,3 +36,17 @@ def test_a_second_thought_is_another_choice() -> None:
         second = taste.another(np.random.default_rng(seed), first, 4)
         assert (second != first).all()
         assert set(second.tolist()) <= {1, 2, 4, 8}
+
+
+def test_who_is_skilled_knows_more_and_countries_differ() -> None:
+    country, age_band = crowd_of(6)
+    skill = np.repeat([-2.0, 2.0], FANS // 2)
+    knows = taste.knowing(np.random.default_rng(5), skill, country, age_band)
+    assert knows[FANS // 2 :].mean() > 2 * knows[: FANS // 2].mean()
+    shares = [knows[country == number].mean() for number in range(6)]
+    assert max(shares) > 1.1 * min(shares)
+
+
+def test_who_knows_picks_the_whole_set_or_one_right_choice() -> None:
+    assert taste.right_choice(0b0110, multiple=True) == 0b0110
+    assert taste.right_choice(0b0110, multiple=False) == 0b0010

@@ -18,6 +18,7 @@ from hairpin.order import IllegalStep, Step
 from hairpin.stage.auth import WAITING_MAX, WrongTokens
 from hairpin.stage.commands import AnyCommand, Open
 from hairpin.stage.documents import cues, now_body
+from hairpin.stage.events import Audience
 from hairpin.stage.private import private_app
 from hairpin.stage.view import STREAMS_MAX, StageView
 from hairpin.web import Asset
@@ -366,14 +367,15 @@ async def test_another_question_in_another_language(client: httpx.AsyncClient) -
 
 async def test_the_first_events(client: httpx.AsyncClient, view: StageView) -> None:
     listening = asyncio.ensure_future(client.get("/events/console", headers=COOKIE))
-    while not view.streams("console"):  # type: ignore[arg-type]
-        await asyncio.sleep(0.001)
+    async with asyncio.timeout(5):
+        while not view.streams(Audience.CONSOLE):
+            await asyncio.sleep(0.001)
     view.close()
     reply = await listening
     assert reply.headers["content-type"].startswith("text/event-stream")
     assert reply.headers["cache-control"] == "no-store"
     kinds = [line for line in reply.text.splitlines() if line.startswith("event: ")]
-    assert kinds == ["event: show"], "closed before the rest was sent"
+    assert kinds == ["event: show", "event: order", "event: tally"]
 
 
 async def test_a_browser_that_does_not_read_gets_the_latest_only(
@@ -394,8 +396,13 @@ async def test_a_browser_that_does_not_read_gets_the_latest_only(
     app = client._transport.app  # type: ignore[attr-defined]
     headers = [(b"authorization", BEARER["authorization"].encode())]
     scope = {
-        **{"type": "http", "method": "GET", "path": "/events/wall", "query_string": b""},
-        **{"headers": headers, "server": ("127.0.0.1", 8001), "asgi": {"version": "3.0"}},
+        "type": "http",
+        "method": "GET",
+        "path": "/events/wall",
+        "query_string": b"",
+        "headers": headers,
+        "server": ("127.0.0.1", 8001),
+        "asgi": {"version": "3.0"},
     }
     call = asyncio.ensure_future(app(scope, receive, send))
     for step in range(1, 1_001):
@@ -405,8 +412,9 @@ async def test_a_browser_that_does_not_read_gets_the_latest_only(
         await asyncio.sleep(0)
     for _ in range(100):
         may_send.release()
-    while not sent or b"%d" % (make.start_ms + 1_000) not in sent[-1]:
-        await asyncio.sleep(0.001)
+    async with asyncio.timeout(5):
+        while b'"at":%d' % (make.start_ms + 1_000) not in sent[-1]:
+            await asyncio.sleep(0.001)
     call.cancel()
     await asyncio.gather(call, return_exceptions=True)
     tallies = [chunk for chunk in sent if chunk.startswith(b"event: tally")]
@@ -416,7 +424,7 @@ async def test_a_browser_that_does_not_read_gets_the_latest_only(
 
 
 async def test_too_many_browsers(client: httpx.AsyncClient, view: StageView) -> None:
-    streams = [view.subscribe("wall") for _ in range(STREAMS_MAX)]  # type: ignore[arg-type]
+    streams = [view.subscribe(Audience.WALL) for _ in range(STREAMS_MAX)]
     for stream in streams:
         await anext(stream)
     reply = await client.get("/events/wall", headers=BEARER)

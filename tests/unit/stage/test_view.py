@@ -137,9 +137,12 @@ async def test_gates_and_claims_wake_the_console_only(view: StageView, make: Any
     wall, console = view.subscribe(Audience.WALL), view.subscribe(Audience.CONSOLE)
     await take(wall, 3)
     await take(console, 3)
+    row = ClaimRow(11, 1, 1, 900, "Ana", "claimed", ())
     view.set_gates({1: make.report(1)})
-    view.set_claims([])
+    view.set_claims([row])
     assert set(await take(console, 2)) == {"order", "tally"}
+    view.set_claims([row])
+    assert await nothing_more(console), "nothing changed"
     assert await nothing_more(wall)
 
 

@@ -36,20 +36,14 @@ export class Answers {
     });
   }
 
-  /** Milliseconds since the question was shown. */
-  elapsed(question) {
-    return performance.now() - (this.#since.get(question.opened_at) ?? performance.now());
-  }
-
-  /** Locks `choice` (a bit mask) and begins to send it; false if another choice is locked already. */
-  choose(question, choice, elapsed_ms) {
-    if (this.of(question)) return false;
-    const elapsed = Math.min(ELAPSED_MAX_MS, Math.max(0, Math.round(elapsed_ms)));
+  /** Locks `choice` (a bit mask), once and for all, and begins to send it. */
+  choose(question, choice) {
+    if (this.of(question)) return;
+    const elapsed = Math.min(ELAPSED_MAX_MS, Math.round(this.#elapsed_ms(question)));
     this.#store.change((data) => {
       data.answers[question.index] = { opened: question.opened_at, choice, elapsed, state: "sending" };
     });
     this.resume();
-    return true;
   }
 
   /** Goes on sending whatever has no outcome yet, after a reload for example. */
@@ -61,10 +55,15 @@ export class Answers {
   }
 
   /** The numbers of questions, other than this one, whose answers are still on their way. */
-  pending(except) {
+  pending(question) {
     return Object.entries(this.#store.data.answers)
-      .filter(([index, answer]) => answer.state === "sending" && Number(index) !== except)
+      .filter(([index, { state }]) => state === "sending" && Number(index) !== question?.index)
       .map(([index]) => Number(index) + 1);
+  }
+
+  #elapsed_ms(question) {
+    this.shown(question);
+    return performance.now() - this.#since.get(question.opened_at);
   }
 
   async #send(index) {

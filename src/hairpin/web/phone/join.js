@@ -3,6 +3,7 @@
 import { el } from "/shared/dom.js";
 
 import { hairpin } from "./hairpin.js";
+import { named } from "./language.js";
 import { ask, backOff } from "./net.js";
 
 export function joinView(phone) {
@@ -22,7 +23,7 @@ export function joinView(phone) {
     pin.element,
     language.put(el("h1", { tabindex: "-1" }), show.title),
     el("p", { class: "lead" }, again ? words.joinAgain : words.joinLead),
-    again && phone.answers.pending().length > 0 && el("p", { class: "lead" }, words.joinAgainAnswer),
+    again && phone.now?.state === "open" && phone.answers.of(phone.now.question) && el("p", { class: "lead" }, words.joinAgainAnswer),
     el("label", { class: "field" }, el("span", {}, words.joinCountry), country),
     el("h2", { id: "age" }, words.joinAge),
     el("div", { class: "choices", role: "group", "aria-labelledby": "age" }, ...bands),
@@ -64,16 +65,16 @@ async function knock(phone, band, country, busy) {
 }
 
 function countries({ show, store, language }) {
-  const named = show.countries
+  const all = show.countries
     .filter((code) => code !== "ZZ")
-    .map((code) => [code, language.name(code, "region")])
-    .sort(([, a], [, b]) => language.compare(a, b));
-  named.push(["ZZ", language.words.unknownCountry]);
+    .map((code) => [code, named(code, "region", language.base)])
+    .sort(([, a], [, b]) => a.localeCompare(b, language.base));
+  all.push(["ZZ", language.words.unknownCountry]);
   const chosen = store.data.country ?? guess(show.countries);
   return el(
     "select",
     { autocomplete: "country" },
-    ...named.map(([code, name]) => el("option", { value: code, selected: code === chosen }, name)),
+    ...all.map(([code, name]) => el("option", { value: code, selected: code === chosen }, name)),
   );
 }
 

@@ -3,6 +3,8 @@
 import { el } from "/shared/dom.js";
 import { direction, pick } from "/shared/text.js";
 
+import { jitter, rest } from "./net.js";
+
 const SPOKEN = ["en", "fr", "ar"];
 
 /** All languages on offer: those the page speaks, and any other one of the show. */
@@ -24,11 +26,27 @@ export function preset(show) {
   return tags.find((tag) => tag.split("-")[0] === base);
 }
 
+/** What a language, or a region, calls itself or is called in another language. */
+export function named(code, type, language) {
+  try {
+    return new Intl.DisplayNames([language], { type }).of(code);
+  } catch {
+    return code;
+  }
+}
+
 /** Loads the words of one language; a language that the page does not speak gets English ones. */
 export async function speak(tag, show) {
   const base = SPOKEN.includes(tag) ? tag : SPOKEN[0];
-  const { default: words } = await import(`./${base}.js`);
-  return new Language(tag, base, words, show.languages[0]);
+  for (let n = 0; ; n++) {
+    try {
+      // A browser remembers that an import failed; another address is another try.
+      const { default: words } = await import(`./${base}.js${n ? `?${n}` : ""}`);
+      return new Language(tag, base, words, show.languages[0]);
+    } catch {
+      await rest(jitter(n));
+    }
+  }
 }
 
 class Language {
@@ -62,24 +80,6 @@ class Language {
     const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
     if (!parts[0]) parts.shift();
     return parts.map((part, at) => (at ? this.#two : this.#numbers).format(part)).join(":");
-  }
-
-  /** The name of a country, or of a language, by its code. */
-  name(code, type) {
-    try {
-      return new Intl.DisplayNames([this.base], { type }).of(code);
-    } catch {
-      return code;
-    }
-  }
-
-  compare(a, b) {
-    return a.localeCompare(b, this.base);
-  }
-
-  /** The plain words of a show's text. */
-  plain(text) {
-    return pick(text, this.#wanted).words;
   }
 
   /** Puts a show's text into an element, and marks it where its language is not the page's. */

@@ -8,7 +8,7 @@ import { Answers } from "./answers.js";
 import { waitingView } from "./between.js";
 import { claimState, claimView } from "./claim.js";
 import { joinView } from "./join.js";
-import { offered, preset, speak } from "./language.js";
+import { named, offered, preset, speak } from "./language.js";
 import { Poll, jitter, read, rest } from "./net.js";
 import { questionView } from "./question.js";
 import { rank, score } from "./score.js";
@@ -26,6 +26,7 @@ class Phone {
   claimProblem = null;
   #views = {};
   #revealed = "";
+  #ranked = "";
   #said = "";
 
   constructor(show) {
@@ -93,9 +94,6 @@ class Phone {
     document.documentElement.dataset.mood = "";
     if (name.startsWith("join")) return joinView(this);
     if (name === "waiting") return waitingView(this);
-    const { text, index, of } = this.now.question;
-    const { words } = this.language;
-    this.announce(`${words.questionOf(this.language.number(index + 1), this.language.number(of))}. ${this.language.plain(text)}`);
     return questionView(this);
   }
 
@@ -116,13 +114,10 @@ class Phone {
 
   #banner() {
     const { words } = this.language;
-    const question = this.now?.question;
-    const waiting = this.store.data.unknownTicket ? [] : this.answers.pending(question?.index);
-    const lines = [
-      !this.online && words.noAnswer,
-      !this.store.lasting && words.noMemory,
-      ...waiting.map((number) => words.sendingPast(this.language.number(number))),
-    ].filter(Boolean);
+    const waiting = this.store.data.unknownTicket ? [] : this.answers.pending(this.now?.question);
+    const lines = waiting.map((number) => words.sendingPast(this.language.number(number)));
+    if (!this.online) lines.push(words.noAnswer);
+    if (!this.store.lasting) lines.push(words.noMemory);
     say($("banner"), lines.join(" "));
   }
 
@@ -130,10 +125,9 @@ class Phone {
     this.language = await speak(tag, this.show);
     const { base, direction, words } = this.language;
     Object.assign(document.documentElement, { lang: base, dir: direction });
-    const title = this.language.plain(this.show.title);
-    document.title = title;
-    $("title").textContent = title;
-    const options = offered(this.show).map((one) => el("option", { value: one, lang: one, selected: one === tag }, new Intl.DisplayNames([one], { type: "language" }).of(one)));
+    this.language.put($("title"), this.show.title);
+    document.title = $("title").textContent;
+    const options = offered(this.show).map((one) => el("option", { value: one, lang: one, selected: one === tag }, named(one, "language", one)));
     const select = el("select", { "aria-label": words.language, onchange: () => this.#choose(select.value) }, ...options);
     $("language").replaceChildren(select);
     this.update();
@@ -149,7 +143,7 @@ class Phone {
     if (now.show !== this.show.show) return this.#otherShow();
     this.now = now;
     this.#remember(now.past);
-    const revealed = now.past.map((one) => `${one.index}:${one.version}`).join();
+    const revealed = now.past.map((one) => `${one.index}${one.state}${one.version}`).join();
     if (revealed !== this.#revealed) {
       this.#revealed = revealed;
       this.#askRanks(revealed, now.spread_ms);
@@ -167,7 +161,9 @@ class Phone {
 
   // The histogram may come a little after the reveal: ask again while it does not know our score.
   async #askRanks(revealed, spread_ms) {
-    this.ranks = null;
+    const own = JSON.stringify(this.score());
+    if (own !== this.#ranked) this.ranks = null;
+    this.#ranked = own;
     for (let n = 0; n < RANKS_TRIES && this.score().counted; n++) {
       await rest(Math.random() * spread_ms + (n ? jitter(n) : 0));
       const reply = await read("/ranks");

@@ -18,6 +18,7 @@ export function questionView(phone) {
   let picked = 0;
   let drawn = "";
   let announced_s = Infinity;
+  phone.announce(`${parts.number.textContent}. ${parts.title.textContent}`);
 
   function pick(mask) {
     picked = mask;
@@ -26,7 +27,7 @@ export function questionView(phone) {
   }
 
   function send() {
-    if (picked && phaseOf(phone.now, clock.now()) === "open") answers.choose(question, picked, answers.elapsed(question));
+    if (picked && phaseOf(phone.now, clock.now()) === "open") answers.choose(question, picked);
     phone.update();
   }
   parts.send.addEventListener("click", send);
@@ -46,10 +47,11 @@ export function questionView(phone) {
 
   function tick(answer) {
     if (!document.hidden) answers.shown(question);
-    if (question.closes_at === null) return;
-    const left_ms = Math.max(0, question.closes_at - clock.now());
+    const { closes_at } = phone.now.question;
+    if (closes_at === null) return;
+    const left_ms = Math.max(0, closes_at - clock.now());
     const left_s = Math.ceil(left_ms / 1000);
-    parts.pin.set(1 - left_ms / Math.max(1, question.closes_at - question.opened_at));
+    parts.pin.set(1 - left_ms / (closes_at - question.opened_at));
     say(parts.time, left_s < 60 ? language.number(left_s) : language.time(left_ms));
     const due_s = ANNOUNCED_S.find((at) => left_s <= at && at < announced_s && left_s > at - 2);
     if (due_s && !answer) phone.announce(words.secondsLeft(language.number(due_s)));
@@ -62,6 +64,8 @@ export function questionView(phone) {
 function build(phone, question, pick) {
   const { language } = phone;
   const { words } = language;
+  const number = el("p", { class: "show" }, words.questionOf(language.number(question.index + 1), language.number(question.of)));
+  const title = language.put(el("h1", { id: "question", tabindex: "-1" }), question.text);
   const pin = hairpin();
   const time = el("p", { class: "time", role: "timer", "aria-live": "off" });
   const verdict = el("p", { class: "verdict" });
@@ -76,15 +80,15 @@ function build(phone, question, pick) {
   const element = el(
     "section",
     { class: "view question" },
-    el("p", { class: "show" }, words.questionOf(language.number(question.index + 1), language.number(question.of))),
-    language.put(el("h1", { id: "question", tabindex: "-1" }), question.text),
+    number,
+    title,
     question.image && el("img", { class: "picture", src: question.image, alt: "" }),
     pin.element,
     rows.element,
     el("div", { class: "foot" }, send, status),
     after,
   );
-  return { element, pin, time, verdict, rows, send, status, note, explanation, card, after };
+  return { element, number, title, pin, time, verdict, rows, send, status, note, explanation, card, after };
 }
 
 function draw(phone, question, parts, facts) {
@@ -109,14 +113,10 @@ function draw(phone, question, parts, facts) {
 
 function drawVerdict(parts, phase, verdict, words) {
   parts.time.hidden = phase !== "open";
-  if (phase !== "open") parts.pin.set(verdict || phase === "void" ? 0 : 1);
-  parts.verdict.replaceChildren();
-  if (phase === "void") parts.verdict.append(words.void);
-  if (phase === "closed") parts.verdict.append(words.timeUp);
-  if (!verdict) return;
-  if (verdict.tone === "right") parts.verdict.append(sign("yes"));
-  if (verdict.tone === "wrong") parts.verdict.append(sign("no"));
-  parts.verdict.append(verdict.title);
+  if (phase !== "open") parts.pin.set(phase === "closed" ? 1 : 0);
+  const signs = { right: "yes", wrong: "no" };
+  const title = verdict?.title ?? { void: words.void, closed: words.timeUp }[phase] ?? "";
+  parts.verdict.replaceChildren(...(verdict?.tone in signs ? [sign(signs[verdict.tone])] : []), title);
 }
 
 function drawStatus(phone, parts, status, verdict) {

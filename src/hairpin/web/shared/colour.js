@@ -1,9 +1,10 @@
 // The accent of a show, made readable: contrast after WCAG 2.2, "relative luminance".
 
-const DARK = [11, 10, 16]; // --ground and --raised of tokens.css, the harder one of each scheme
+const DARK = [11, 10, 16]; // --ground and --raised of tokens.css
 const RAISED = [23, 21, 31];
 const LIGHT = [250, 247, 241];
 const WHITE = [255, 255, 255];
+const GLOW = 0.22; // the most of an accent that shines on the ground
 
 /** Sets --accent and its readable forms on `root` from "#rrggbb". */
 export function setAccent(root, hex) {
@@ -12,11 +13,11 @@ export function setAccent(root, hex) {
   const ink = contrast(accent, DARK) >= contrast(accent, WHITE) ? DARK : WHITE;
   root.style.setProperty("--accent", hex);
   root.style.setProperty("--accent-ink", css(ink));
-  root.style.setProperty("--accent-on-dark", css(readable(accent, RAISED, WHITE)));
-  root.style.setProperty("--accent-on-light", css(readable(accent, LIGHT, DARK)));
+  root.style.setProperty("--accent-on-dark", css(readable(accent, [RAISED, mix(DARK, accent, GLOW)], WHITE)));
+  root.style.setProperty("--accent-on-light", css(readable(accent, [mix(LIGHT, accent, GLOW)], DARK)));
 }
 
-export function contrast(one, other) {
+function contrast(one, other) {
   const [low, high] = [luminance(one), luminance(other)].sort((a, b) => a - b);
   return (high + 0.05) / (low + 0.05);
 }
@@ -29,13 +30,17 @@ function luminance(rgb) {
   return 0.2126 * r + 0.7152 * g + 0.0722 * b;
 }
 
-// Moves a colour towards another one until it can be read on the ground.
-function readable(colour, ground, towards) {
+// Moves a colour towards another one until it can be read on all grounds.
+function readable(colour, grounds, towards) {
   for (let share = 0; share < 1; share += 0.05) {
-    const mixed = colour.map((part, at) => Math.round(part + (towards[at] - part) * share));
-    if (contrast(mixed, ground) >= 4.6) return mixed;
+    const mixed = mix(colour, towards, share);
+    if (grounds.every((ground) => contrast(mixed, ground) >= 4.5)) return mixed;
   }
   return towards;
+}
+
+function mix(one, other, share) {
+  return one.map((part, at) => Math.round(part + (other[at] - part) * share));
 }
 
 function css(rgb) {

@@ -13,9 +13,11 @@ export class Model {
 
   take(name, data, now_ms) {
     if (!["show", "order", "tally"].includes(name)) return;
+    const before = this.order?.question?.index ?? null;
     this[name] = data;
     if (name === "tally") this.lag_ms = data.oldest_at === null ? null : Math.max(0, now_ms - data.oldest_at);
-    if (name === "order") this.chosen ??= this.current?.index ?? 0;
+    const current = this.order?.question?.index ?? null;
+    if (name === "order" && (this.chosen === null || current !== before)) this.chosen = current ?? 0;
   }
 
   get ready() {

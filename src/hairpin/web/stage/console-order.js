@@ -9,6 +9,7 @@ export class OrderList {
   #language;
   #ask;
   #drawn = "";
+  #chosen = null;
 
   constructor(by, language, ask) {
     this.#by = by;
@@ -22,7 +23,14 @@ export class OrderList {
     this.#drawn = key;
     const held = document.activeElement?.dataset.key;
     this.#by("order").replaceChildren(...model.cues.map((cue) => this.#item(model, cue, choose)));
-    if (held) this.#by("order").querySelector(`[data-key="${held}"]`)?.focus();
+    const list = this.#by("order");
+    if (held) list.querySelector(`[data-key="${held}"]`)?.focus();
+    if (model.chosen === this.#chosen) return;
+    this.#chosen = model.chosen;
+    // A night may have more questions than fit: the list moves, the page does not.
+    const item = list.children[model.chosen];
+    const above = item.offsetTop - list.offsetTop - list.scrollTop;
+    if (above < 0 || above + item.offsetHeight > list.clientHeight) list.scrollTop += above - list.clientHeight / 3;
   }
 
   #item(model, cue, choose) {

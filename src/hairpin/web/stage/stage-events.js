@@ -16,7 +16,7 @@ export class EventParser {
   #data = [];
 
   push(text) {
-    const lines = (this.#rest + text).split(/\r\n|\n|\r/);
+    const lines = (this.#rest + text).split(/\r\n|\n|\r(?!$)/); // a last CR may be half of CR LF
     this.#rest = lines.pop();
     const events = [];
     for (const line of lines) {

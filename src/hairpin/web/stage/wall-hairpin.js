@@ -26,11 +26,16 @@ export function rates(points, span_ms, elapsed_ms, closed, bins = BINS) {
   for (let bin = 0; bin < last; bin += 1) {
     const from = bin * bin_ms;
     const until = Math.min(from + bin_ms, known);
-    // What is not reported yet continues as it was.
-    const held = raw[bin - 1] ?? 0;
-    raw.push(until - from < bin_ms / 2 && !closed ? held : ((answersAt(points, until) - answersAt(points, from)) / Math.max(1, until - from)) * 1000);
+    const reported = until - from >= bin_ms / 2 || closed;
+    raw.push(reported ? ((answersAt(points, until) - answersAt(points, from)) / Math.max(1, until - from)) * 1000 : held(raw));
   }
   return smooth(raw.map((rate) => Math.max(0, rate)), bins * SMOOTH_SHARE, closed).concat(new Array(bins - last).fill(0));
+}
+
+// What is not reported yet continues as it was of late.
+function held(raw) {
+  const late = raw.slice(-6);
+  return late.reduce((sum, rate) => sum + rate, 0) / Math.max(1, late.length);
 }
 
 function answersAt(points, ms) {

@@ -24,6 +24,8 @@ export class Moment {
   #scene = "none";
   #index = null;
   #labelled = 0;
+  #picture = "";
+  #due = true; // what is shown is another thing than before: draw it at once
 
   constructor(svg, seconds, peak, language, overlay) {
     this.#svg = svg;
@@ -36,6 +38,9 @@ export class Moment {
 
   show(model, scene) {
     this.#model = model;
+    const picture = `${scene} ${model.order.version} ${model.tally === null}`;
+    if (picture !== this.#picture) this.#due = true;
+    this.#picture = picture;
     if (scene !== this.#scene) this.#labelled = 0;
     this.#scene = scene;
     const index = model.order.question?.index ?? null;
@@ -45,12 +50,14 @@ export class Moment {
 
   /** Runs for ever; with reduced motion it takes one step a second. */
   animate(clock) {
-    let last = 0;
+    let last = -Infinity;
     const frame = (time) => {
       requestAnimationFrame(frame);
       const still = this.#still.matches;
-      if (time - last < (still ? 1000 : FRAME_MS) - 2 || !this.#model) return;
+      const early = time - last < (still ? 1000 : FRAME_MS) - 2;
+      if (!this.#model || (early && !this.#due)) return;
       last = time;
+      this.#due = false;
       this.#draw(clock.now(), time, still);
     };
     requestAnimationFrame(frame);

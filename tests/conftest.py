@@ -1,4 +1,4 @@
-"""Real nodes for every test that wants one; the modules in `support` stand beside the tests."""
+"""Real nodes for every test that wants one; `support` and `models` hold modules for all tests."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent / "support"))
+for folder in ("models", "support"):
+    sys.path.insert(0, str(Path(__file__).parent / folder))
 
-from living_node import LivingNode
+from living_node import LivingNode  # noqa: E402 - found by the lines above
 
 NodeFactory = Callable[..., LivingNode]
 

@@ -72,6 +72,10 @@ class Broken(Exception):
         self.torn = torn
 
 
+class Newer(Broken):
+    """A frame of a format that this program does not know yet."""
+
+
 def genesis(journal: int, incarnation: int) -> bytes:
     """The chain before an incarnation's first frame."""
     seed = struct.pack("<4sQI", MAGIC, journal, incarnation)
@@ -123,7 +127,8 @@ def unpack(data: bytes | memoryview, offset: int = 0) -> Frame:
     if magic != MAGIC:
         raise Broken(offset, f"magic is {magic!r}, not {MAGIC!r}", torn=False)
     if version != VERSION:
-        raise Broken(offset, f"format version {version}, this program reads {VERSION}", torn=False)
+        unknown = Newer if version > VERSION else Broken
+        raise unknown(offset, f"format version {version}, this program reads {VERSION}", torn=False)
     if size > BODY_BYTES_MAX:
         raise Broken(offset, f"a body of {size} bytes, at most {BODY_BYTES_MAX}", torn=False)
     if rest < HEADER_BYTES + size:

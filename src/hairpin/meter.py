@@ -22,11 +22,12 @@ class Histogram:
         np.add.at(self._counts, np.minimum(at, _BUCKETS).astype(np.int64), 1)
 
     def quantile_ms(self, share: float) -> float:
-        """The value below which `share` of all values lie; 0 if there are none."""
+        """The smallest value that is not below `share` of all values; 0 if there are none."""
         total = int(self._counts.sum())
         if not total:
             return 0.0
-        bucket = int(np.searchsorted(np.cumsum(self._counts), share * total))
+        rank = max(share * total, 1)  # at least one value, so that share 0 is the least of them
+        bucket = int(np.searchsorted(np.cumsum(self._counts), rank))
         return float(_FIRST_MS * 10 ** ((bucket + 0.5) / _PER_DECADE))
 
     @property

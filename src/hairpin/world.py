@@ -160,14 +160,15 @@ class RealDisk:
         part = path.with_name(f".{path.name}.{os.getpid()}.part")
         fd = os.open(part, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, mode)
         try:
-            self.append(fd, data)
-            os.fsync(fd)
+            try:
+                self.append(fd, data)
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+            part.replace(path)
         except OSError:
             part.unlink(missing_ok=True)
             raise
-        finally:
-            os.close(fd)
-        part.replace(path)
         self._sync_directory(path.parent)
 
     def lock(self, fd: int) -> bool:

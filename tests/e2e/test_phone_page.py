@@ -239,6 +239,20 @@ def test_the_page_is_silent_while_a_question_is_open(hand: Hand) -> None:
     assert hand.fake.reads["/now"] == reads + 1
 
 
+def test_two_tabs_hold_one_answer(hand: Hand) -> None:
+    hand.fake.answer_status = 503
+    hand.join()
+    other = hand.page.context.new_page()
+    other.goto(hand.url)
+    hand.fake.open(0)
+    hand.tap(1)
+    expect(other.locator('[data-choice="1"]')).to_have_attribute("aria-pressed", "true")
+    other.locator('[data-choice="2"]').click(force=True)
+    hand.fake.answer_status = None
+    hand.sees_status("counted")
+    assert len(set(hand.fake.sends)) == 1
+
+
 # the result
 
 
@@ -312,7 +326,7 @@ def test_a_void_question_counts_for_nobody(hand: Hand) -> None:
     hand.fake.void()
     hand.sees_phase("void")
     hand.sees(".verdict", "This question is out")
-    expect(hand.page.locator(".scorecard")).to_be_hidden()
+    expect(hand.page.locator(".score")).to_be_hidden()
 
 
 def test_an_earlier_run_of_the_same_show_is_no_answer(hand: Hand) -> None:

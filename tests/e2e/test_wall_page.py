@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -363,3 +364,31 @@ def test_the_wall_has_no_serious_accessibility_violation(wall: Hand, address: st
         wall.go(address, scene)
         expect(wall.page.locator('#wall:not([data-scene="none"])')).to_be_visible()
         assert wall.violations() == [], scene
+
+
+LONG = "Which of these composers never wrote a symphony that was first performed by a river? " * 2
+
+
+@pytest.mark.parametrize("address", ["/wall", "/wall?overlay=1"])
+@pytest.mark.parametrize("scene", ["open", "final"])
+def test_long_texts_find_room(wall: Hand, address: str, scene: str) -> None:
+    events = wall.go(address, scene)["wall"]
+    question = events["order"]["question"]
+    question["text"] = {"en": LONG}
+    question["choices"] = [{"text": {"en": f"Composer of long name {n}"}} for n in range(8)]
+    question["id"] = "long"
+    events["tally"]["question"]["by_choice"] = [2500] * 8
+    wall.send("wall", "order", events["order"])
+    wall.send("wall", "tally", events["tally"])
+    expect(wall.page.locator("#choices li")).to_have_count(8)
+    expect(wall.page.locator("#text")).to_have_text(LONG.strip())
+    boxes = wall.page.evaluate(
+        """() => Object.fromEntries(["#text", "#choices", "#hairpin", "#ages"].map(selector => {
+          const element = document.querySelector(selector);
+          const box = element.getBoundingClientRect();
+          return [selector, element.checkVisibility() ? [box.top, box.bottom] : null];
+        }))"""
+    )
+    shown_boxes = [boxes[s] for s in ("#text", "#choices", "#ages", "#hairpin") if boxes[s]]
+    for above, below in itertools.pairwise(shown_boxes):
+        assert above[1] <= below[0] + 1, boxes

@@ -36,7 +36,7 @@ def wait_until(holds: Callable[[], Any], what: str, patience_s: float = PATIENCE
 
 
 class LivingNode:
-    """Starts, asks, wounds and ends one node. Only processes of its own group are ever signalled."""
+    """Starts, asks, wounds and ends one node; signals only processes that it started."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class LivingNode:
         arguments: Iterable[str] = (),
         limits: Callable[[], None] | None = None,
     ) -> None:
-        """`settings`: text of a hairpin.toml. `limits` runs in the new process before the program."""
+        """`settings`: text of a hairpin.toml; `limits` runs in the new process first."""
         self.directory = directory
         self.data = data or directory / "data"
         self.show_path = directory / "show.toml"
@@ -66,7 +66,7 @@ class LivingNode:
     # --- life -------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Running on return; again on the same data and ports, once the last of the old has gone."""
+        """Running on return; again on the same data and ports, once the old one has gone."""
         deadline = time.monotonic() + PATIENCE_S
         while not self._try_start():
             assert time.monotonic() < deadline, f"the node does not start: {self.errors()}"

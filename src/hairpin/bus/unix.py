@@ -43,7 +43,9 @@ async def _read(reader: asyncio.StreamReader) -> Envelope:
 
 
 def _write(writer: asyncio.StreamWriter, envelope: Envelope) -> None:
-    """News to somebody who does not read is dropped rather than kept."""
+    """News to somebody who does not read, or is gone, is dropped rather than kept."""
+    if writer.is_closing():
+        return
     data = ENCODER.encode(envelope)
     if writer.transport.get_write_buffer_size() < _BACKLOG_BYTES_MAX:
         writer.write(len(data).to_bytes(4, "little") + data)

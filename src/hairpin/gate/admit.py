@@ -51,12 +51,13 @@ def _judge(
 ) -> int:
     if not good_ticket:
         return 401
-    if question < 0 or choice <= 0 or elapsed < 0 or choice >= masks[question]:
+    if question < 0 or choice <= 0 or elapsed < 0 or masks[question] == 0:
         return 404
-    if not multiple[question] and choice & (choice - 1) != 0:
-        return 404
+    # Before it opens nobody may learn how many choices a question has.
     if received < opens[question]:
         return 409
+    if choice >= masks[question] or (not multiple[question] and choice & (choice - 1) != 0):
+        return 404
     return 410 if received >= closes[question] else 204
 
 

@@ -51,7 +51,9 @@ class Committer:
         self._texts: list[bytes] = []
         self._askers: list[Asker] = []
         self._times: list[int] = []
+        self._turned_away: list[Asker] = []
         self._scheduled = False
+        self._ended = False
         self.epoch_ms: int | None = None
         self.statuses: Counter[int] = Counter()
         self.commits = 0
@@ -60,31 +62,40 @@ class Committer:
         self.error: str | None = None
         """Why the journal could not write the last batch; None if it could."""
 
-    def put(self, text: bytes, asker: Asker) -> bool:
-        """Queue one answer of ANSWER_TEXT_BYTES; False if the queue is full or nothing is on."""
-        if len(self._texts) >= self._queue_max or self.epoch_ms is None:
-            self.statuses[OVERLOADED] += 1
-            return False
-        self._texts.append(text)
-        self._askers.append(asker)
-        self._times.append(self._clock.now_ms())
+    def put(self, text: bytes, asker: Asker) -> None:
+        """Queue one answer of ANSWER_TEXT_BYTES for its verdict, which is 503 if the queue is full.
+
+        Verdicts come in the order of the answers: once the queue is full, it stays so until the
+        flush, which tells those who were turned away last.
+        """
+        if len(self._texts) >= self._queue_max or self.epoch_ms is None or self._ended:
+            self._turned_away.append(asker)
+        else:
+            self._texts.append(text)
+            self._askers.append(asker)
+            self._times.append(self._clock.now_ms())
         if not self._scheduled:
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self.flush)
-        return True
 
     def flush(self) -> None:
         """Commit what is queued."""
         self._scheduled = False
+        turned_away, self._turned_away = self._turned_away, []
+        if self._texts and self.epoch_ms is not None:
+            self._flush(self.epoch_ms)
+        for asker in turned_away:
+            asker.verdict(OVERLOADED)
+        self.statuses[OVERLOADED] += len(turned_away)
+
+    def _flush(self, epoch_ms: int) -> None:
         texts, askers, times = self._texts, self._askers, self._times
-        if not texts or self.epoch_ms is None:
-            return
         self._texts, self._askers, self._times = [], [], []
-        received = np.array(times, np.int64) - self.epoch_ms
+        received = np.array(times, np.int64) - epoch_ms
         records, status = self._admission.admit(texts, received)
         if len(records) and not self._journal(records):
             status[status == COUNTED] = OVERLOADED
-        now_ms = self._clock.now_ms() - self.epoch_ms
+        now_ms = self._clock.now_ms() - epoch_ms
         self.latency_ms.add(now_ms - received)
         for asker, code in zip(askers, status.tolist(), strict=True):
             asker.verdict(code)
@@ -92,9 +103,15 @@ class Committer:
         for code, count in zip(codes.tolist(), counts.tolist(), strict=True):
             self.statuses[code] += count
 
+    def end(self) -> None:
+        """Commit what is queued and end the strand: whoever comes now gets 503."""
+        self.flush()
+        self._ended = True
+        self._writer.seal()
+
     def control(self, body: bytes) -> bool:
         """Journal a control record of this gate; False if the journal cannot write."""
-        return self._commit(Kind.CONTROL, body, 1)
+        return not self._ended and self._commit(Kind.CONTROL, body, 1)
 
     def roll(self) -> None:
         """Begin a new segment with the next frame."""

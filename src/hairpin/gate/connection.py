@@ -17,8 +17,11 @@ from hairpin.gate.doors import Doors
 
 READ_AHEAD_BYTES_MAX = 64 << 10
 PIPELINED_MAX = 256
-HEAD_TIMEOUT_MS = 10_000
+REQUEST_TIMEOUT_MS = 10_000
+"""From a request's first byte to its last, however busily they trickle."""
 IDLE_TIMEOUT_MS = 75_000
+STALL_TIMEOUT_MS = 30_000
+"""A client that takes nothing of its replies for so long is cut off."""
 
 
 class Connection(asyncio.Protocol):
@@ -33,7 +36,16 @@ class Connection(asyncio.Protocol):
         self._block = b""
         """The plain header block that this connection sent last."""
         self._plain = hot.Plain(b"", b"")
+        self._begun_ms = 0.0
+        """When the first byte of the request that is not whole yet came."""
+        self._unsent = (0, 0.0)
+        """Bytes that the client did not take yet, and since when it took nothing of them."""
+        self._blocked = False
+        """The client does not read its replies."""
         self._paused = False
+        """We do not read its requests."""
+        self._ended = False
+        """The client will send no more."""
         self._closing = False
 
     # --- from the event loop ----------------------------------------------------------------------
@@ -57,26 +69,38 @@ class Connection(asyncio.Protocol):
         self._heard_ms = self._doors.clock.monotonic_ms()
         self._read(self._rest + data if self._rest else data)
 
+    def eof_received(self) -> bool:
+        """The client sends no more, but reads: what it asked for is still answered."""
+        self._ended = True
+        return self._owes()
+
     def pause_writing(self) -> None:
         """The client does not read its replies: take no more requests from it."""
-        self._transport.pause_reading()
+        self._blocked = True
+        self._pause_reading()
 
     def resume_writing(self) -> None:
-        if not self._paused:
-            self._transport.resume_reading()
+        self._blocked = False
+        self._proceed()
 
     # --- reading ----------------------------------------------------------------------------------
 
     def _read(self, data: bytes) -> None:
         """Take as many whole requests as may be taken now; keep the rest."""
         at = 0
-        while at < len(data) and self._serving is None and not self._closing:
+        while at < len(data) and not (self._serving or self._blocked or self._closing):
             taken = self._take(data, at)
             if not taken:
                 break
             at += taken
+        if at or not self._rest:
+            self._begun_ms = self._heard_ms
         self._rest = data[at:] if at else data
-        paused = len(self._rest) > READ_AHEAD_BYTES_MAX
+        self._pause_reading()
+
+    def _pause_reading(self) -> None:
+        """Or read again; the transport hears of changes only."""
+        paused = self._blocked or len(self._rest) > READ_AHEAD_BYTES_MAX
         if paused != self._paused and not self._closing:
             self._paused = paused
             if paused:
@@ -84,40 +108,50 @@ class Connection(asyncio.Protocol):
             else:
                 self._transport.resume_reading()
 
+    def _proceed(self) -> None:
+        """After a reply: take what waits; close when the client has ended and has it all."""
+        if self._rest or self._paused:
+            self._read(self._rest)
+        if self._ended and not self._closing and not self._owes():
+            self._close()
+
+    def _owes(self) -> bool:
+        """Is the client waiting for us, and not we for it?"""
+        return bool(self._pending) or self._serving is not None or self._blocked
+
     def _take(self, data: bytes, at: int) -> int:
         """Take the request at `at`; returns its size, 0 if it must wait."""
-        if data.startswith(hot.ANSWER, at):
-            end = self._plain_end(data, at, hot.ANSWER_LINE_BYTES)
+        if line := hot.ANSWER.match(data, at):
+            end = self._plain_end(data, at, line.end())
             if end:
-                return self._answer(data, at, end)
+                return self._answer(line[1], end - at)
         elif self._pending:
             return 0
         elif data.startswith(hot.NOW, at):
-            end = self._plain_end(data, at, len(hot.NOW))
+            end = self._plain_end(data, at, at + len(hot.NOW))
             if end:
                 self._now()
                 return end - at
-        elif data.startswith(hot.JOIN, at):
-            end = self._plain_end(data, at, hot.JOIN_LINE_BYTES)
+        elif line := hot.JOIN.match(data, at):
+            end = self._plain_end(data, at, line.end())
             if end:
-                self._join(data[at + len(hot.JOIN) : at + len(hot.JOIN) + 3])
+                self._join(line[1])
                 return end - at
-        elif data.startswith(hot.OPTIONS, at):
-            end = self._plain_end(data, at, data.find(b"\r\n", at) + 2 - at)
+        elif line := hot.OPTIONS.match(data, at):
+            end = self._plain_end(data, at, line.end())
             if end:
                 self._write(self._doors.replies.preflight)
                 return end - at
         return 0 if self._pending else self._general(data, at)
 
-    def _plain_end(self, data: bytes, at: int, line_bytes: int) -> int:
+    def _plain_end(self, data: bytes, at: int, line_end: int) -> int:
         """Where the hot request at `at` ends; 0 if it is not hot, or not whole yet."""
-        line_end = at + line_bytes
-        if data[line_end - len(hot.LINE_END) : line_end] != hot.LINE_END:
-            return 0
         end = data.find(hot.HEAD_END, line_end)
-        if end < 0 or end - at > general.HEAD_BYTES_MAX:
+        if end < 0:
             return 0
         end += len(hot.HEAD_END)
+        if end - at > general.HEAD_BYTES_MAX:
+            return 0
         block = data[line_end:end]
         if block != self._block:
             plain = self._doors.blocks.read(block)
@@ -128,14 +162,12 @@ class Connection(asyncio.Protocol):
 
     # --- the hot set ------------------------------------------------------------------------------
 
-    def _answer(self, data: bytes, at: int, end: int) -> int:
+    def _answer(self, text: bytes, size_bytes: int) -> int:
         if self._pending >= PIPELINED_MAX:
             return 0
-        start = at + len(hot.ANSWER)
         self._pending += 1
-        if not self._doors.answers.put(data[start : start + hot.ANSWER_TEXT_BYTES], self):
-            asyncio.get_running_loop().call_soon(self.verdict, HTTPStatus.SERVICE_UNAVAILABLE)
-        return end - at
+        self._doors.answers.put(text, self)
+        return size_bytes
 
     def verdict(self, status: int) -> None:
         """The verdict on the oldest answer that waits; written together with those behind it."""
@@ -148,14 +180,13 @@ class Connection(asyncio.Protocol):
             reply = b"".join([*self._replies, reply])
             self._replies.clear()
         self._write(reply)
-        if self._rest:
-            self._read(self._rest)
+        self._proceed()
 
     def _now(self) -> None:
         replies = self._doors.replies
         self._doors.count("now")
         asked = self._plain.none_match
-        same = bool(asked) and (asked == b"*" or replies.now_etag in hot.etags(asked))
+        same = bool(asked) and hot.unchanged(asked, replies.now_etag)
         self._write(replies.now_unchanged if same else replies.now)
 
     def _join(self, who: bytes) -> None:
@@ -176,8 +207,6 @@ class Connection(asyncio.Protocol):
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
             return 0
         if end < 0:
-            if b"\n" not in data[at : at + 256] and len(data) - at > 8 << 10:
-                self._refuse(HTTPStatus.BAD_REQUEST)
             return 0
         try:
             request = general.Request(data[at : at + head_bytes])
@@ -201,8 +230,8 @@ class Connection(asyncio.Protocol):
         self._write(reply)
         if not request.keeps_alive:
             self._close()
-        elif self._rest:
-            self._read(self._rest)
+        else:
+            self._proceed()
 
     # --- writing and ending -----------------------------------------------------------------------
 
@@ -221,17 +250,27 @@ class Connection(asyncio.Protocol):
         self._transport.close()
 
     def tend(self, now_ms: float) -> None:
-        """Close what was begun and not ended, or is idle for too long."""
-        quiet_ms = now_ms - self._heard_ms
-        waiting_for_us = self._pending or self._serving is not None
-        if self._closing or waiting_for_us:
+        """Now and then: end what was begun and not ended, is idle or is stuck for too long."""
+        if self._stalled(now_ms):
+            self._transport.abort()
+        elif self._closing:
             return
-        if self._rest and quiet_ms > HEAD_TIMEOUT_MS:
+        elif self._owes():
+            self._begun_ms = self._heard_ms = now_ms
+        elif self._rest and now_ms - self._begun_ms > REQUEST_TIMEOUT_MS:
             self._refuse(HTTPStatus.REQUEST_TIMEOUT)
-        elif quiet_ms > IDLE_TIMEOUT_MS:
+        elif now_ms - self._heard_ms > IDLE_TIMEOUT_MS:
             self._close()
+
+    def _stalled(self, now_ms: float) -> bool:
+        unsent = self._transport.get_write_buffer_size()
+        size, since_ms = self._unsent
+        if not unsent or unsent != size:
+            self._unsent = (unsent, now_ms)
+            return False
+        return now_ms - since_ms > STALL_TIMEOUT_MS
 
     def drain(self) -> None:
         """The process ends: close now if nothing is owed to the client."""
-        if not self._pending and self._serving is None:
+        if not self._owes() and not self._closing:
             self._close()

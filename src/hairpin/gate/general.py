@@ -33,7 +33,7 @@ class Request:
         """Raises PeerMistake with the status of the reply."""
         self.url = b""
         self.headers: list[tuple[bytes, bytes]] = []
-        self._keeps_alive = True
+        self._ends = 0
         parser = httptools.HttpRequestParser(self)
         upgrade = False
         try:
@@ -42,6 +42,8 @@ class Request:
             upgrade = True
         except httptools.HttpParserError as error:
             raise PeerMistake(HTTPStatus.BAD_REQUEST, f"malformed request: {error}") from None
+        if self._ends != 1:
+            raise PeerMistake(HTTPStatus.BAD_REQUEST, "malformed request: not one whole head")
         self.method = parser.get_method().decode("ascii")
         self.version = parser.get_http_version()
         self.keeps_alive = bool(parser.should_keep_alive()) and not upgrade
@@ -52,7 +54,14 @@ class Request:
         self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers.append((name.lower(), value))
+        self.headers.append((name.lower(), value.strip(b" \t")))
+
+    def on_headers_complete(self) -> None:
+        self._ends += 1
+
+    def on_body(self, _: bytes) -> None:
+        # To the parser the head ended before our end of it: nobody may guess who is right.
+        self._ends += 1
 
     def _values(self, name: bytes) -> list[bytes]:
         return [value for key, value in self.headers if key == name]
@@ -76,6 +85,8 @@ class Request:
 
     def scope(self, peer: str, port: int) -> MutableMapping[str, Any]:
         path, _, query = self.url.partition(b"?")
+        if not path.startswith(b"/"):
+            path = b"/" + path  # OPTIONS *
         return {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},

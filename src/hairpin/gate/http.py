@@ -13,17 +13,15 @@ from http import HTTPStatus
 
 import msgspec
 
-ANSWER = b"POST /a/"
-JOIN = b"POST /t/"
-NOW = b"GET /now HTTP/1.1\r\n"
-OPTIONS = b"OPTIONS "
-LINE_END = b" HTTP/1.1\r\n"
-HEAD_END = b"\r\n\r\n"
-
 ANSWER_TEXT_BYTES = 32
 """Ticket, slash, question, choice, elapsed: what the kernels read."""
-ANSWER_LINE_BYTES = len(ANSWER) + ANSWER_TEXT_BYTES + len(LINE_END)
-JOIN_LINE_BYTES = len(JOIN) + 3 + len(LINE_END)
+
+# Whole first lines, so that no byte in them can mean another end of the request to somebody else.
+ANSWER = re.compile(rb"POST /a/([A-Za-z0-9_/-]{32}) HTTP/1\.1\r\n")
+JOIN = re.compile(rb"POST /t/([0-9][A-Z]{2}) HTTP/1\.1\r\n")
+OPTIONS = re.compile(rb"OPTIONS [!-~]+ HTTP/1\.1\r\n")
+NOW = b"GET /now HTTP/1.1\r\n"
+HEAD_END = b"\r\n\r\n"
 
 _FIELD = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[ \t]*[^\x00-\x08\x0a-\x1f\x7f]*\r\n"
 _BLOCK = re.compile(rb"(?:" + _FIELD + rb")*\r\n")
@@ -32,7 +30,8 @@ _UNUSUAL = re.compile(
 )
 _CONNECTION = re.compile(rb"(?i)(?:^|\n)connection:[ \t]*([^\r\n]*?)[ \t]*\r")
 _LENGTH = re.compile(rb"(?i)(?:^|\n)content-length:[ \t]*([^\r\n]*?)[ \t]*\r")
-_HOST = re.compile(rb"(?i)(?:^|\n)host:[ \t]*[^\s,]+[ \t]*\r")
+_HOST = re.compile(rb"(?i)(?:^|\n)host:[ \t]*([^\r\n]*?)[ \t]*\r")
+_HOST_VALUE = re.compile(rb"[^\s,]+")
 _NONE_MATCH = re.compile(rb"(?i)(?:^|\n)if-none-match:[ \t]*([^\r\n]*?)[ \t]*\r")
 _FORWARDED = re.compile(rb"(?i)(?:^|\n)x-forwarded-for:[ \t]*([^\r\n]*?)[ \t]*\r")
 _REMEMBERED_MAX = 4096
@@ -49,9 +48,10 @@ def judge(block: bytes) -> Plain | None:
     """Read a header block, from after the first line to the empty line; None if it is not plain."""
     if _BLOCK.fullmatch(block) is None or _UNUSUAL.search(block) is not None:
         return None
-    if len(_HOST.findall(block)) != 1:
+    hosts = _HOST.findall(block)
+    if len(hosts) != 1 or _HOST_VALUE.fullmatch(hosts[0]) is None:
         return None
-    if any(length != b"0" for length in _LENGTH.findall(block)):
+    if _LENGTH.findall(block) not in ([], [b"0"]):
         return None
     if any(kept.lower() != b"keep-alive" for kept in _CONNECTION.findall(block)):
         return None
@@ -61,9 +61,10 @@ def judge(block: bytes) -> Plain | None:
     )
 
 
-def etags(none_match: bytes) -> list[bytes]:
-    """The tags of an If-None-Match, weak ones as strong: for GET they compare alike."""
-    return [tag.strip().removeprefix(b"W/") for tag in none_match.split(b",")]
+def unchanged(none_match: bytes, etag: bytes) -> bool:
+    """Does an If-None-Match name this tag? For GET weak tags compare as strong ones do."""
+    tags = [tag.strip().removeprefix(b"W/") for tag in none_match.split(b",")]
+    return etag in tags or tags == [b"*"]
 
 
 class HeaderBlocks:

@@ -19,10 +19,10 @@ class Addresses:
 
     def client(self, peer: str, forwarded_for: bytes) -> str:
         """The last address before our own proxies; the peer itself if it is no trusted proxy."""
-        hops = [*forwarded_for.decode("latin-1").split(","), peer]
+        hops = [hop.strip() for hop in forwarded_for.decode("latin-1").split(",")]
         address = peer
-        for hop in reversed(hops):
-            address = _bare(hop.strip())
+        for hop in reversed([*filter(None, hops), peer]):
+            address = _bare(hop)
             if not _within(address, self._trusted):
                 break
         return address

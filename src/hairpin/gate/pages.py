@@ -18,7 +18,7 @@ from hairpin.country import CODES
 from hairpin.errors import EngineDown
 from hairpin.gate.admit import answer_text
 from hairpin.gate.doors import Doors, now_document
-from hairpin.gate.http import ANSWER_TEXT_BYTES, etags
+from hairpin.gate.http import ANSWER_TEXT_BYTES, unchanged
 from hairpin.messages import TOPIC_CLAIM, ClaimReply, ClaimRequest, Document
 from hairpin.show import CHOICES_MAX, QUESTIONS_MAX
 from hairpin.ticket import TICKET_CHARS, verify
@@ -104,7 +104,7 @@ class Pages:
             return _bare(503)
         body, etag = now_document(order, self._doors.clock.now_ms())
         headers = {"etag": etag.decode(), "cache-control": "public, max-age=1"}
-        if etag in etags(request.headers.get("if-none-match", "").encode("latin-1")):
+        if _unchanged(request, etag.decode()):
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
         return Response(body, headers=headers | {"content-type": "application/json"})
 
@@ -129,8 +129,7 @@ class Pages:
 
     async def _verdict(self, text: bytes) -> int:
         asker = Asker()
-        if not self._doors.answers.put(text, asker):
-            return HTTPStatus.SERVICE_UNAVAILABLE
+        self._doors.answers.put(text, asker)
         return await asker.status
 
     # --- the JSON form ----------------------------------------------------------------------------
@@ -183,7 +182,7 @@ class Pages:
         return _json(reply.status, {"detail": reply.detail})
 
     async def document(self, request: Request) -> Response:
-        document = self._doors.documents.get(request.url.path)
+        document = self._doors.documents.get(request.scope["path"])
         if document is None:
             return _json(404, {"error": "not there yet"})
         return document_response(document, request)
@@ -194,7 +193,7 @@ def pages(
 ) -> Starlette:
     """The application behind the hot set. `media`: images of the show."""
     own = Pages(doors, bus)
-    return Starlette(
+    application = Starlette(
         routes=[
             Route("/{any:path}", own.preflight, methods=["OPTIONS"]),
             Route("/now", own.now),
@@ -210,6 +209,9 @@ def pages(
             *(Route(document.path, _media_endpoint(document)) for document in media),
         ]
     )
+    # A redirect would repeat whatever the client wrote in Host.
+    application.router.redirect_slashes = False
+    return application
 
 
 def document_response(document: Document, request: Request) -> Response:
@@ -219,7 +221,7 @@ def document_response(document: Document, request: Request) -> Response:
         "content-type": document.content_type,
         **SECURITY_HEADERS,
     }
-    if request.headers.get("if-none-match") == document.etag:
+    if _unchanged(request, document.etag):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     return Response(document.body, headers=headers)
 
@@ -254,10 +256,19 @@ async def _decoded(request: Request, kind: type[Body]) -> Body | Response:
         return _json(400, {"error": str(error), "remedy": "docs/http-api.md shows the body"})
 
 
+def _unchanged(request: Request, etag: str) -> bool:
+    return unchanged(_joined(request, "if-none-match"), etag.encode())
+
+
 def _charged(request: Request) -> tuple[str, bytes]:
     """Whom a ticket is charged to: the peer, and what proxies say."""
     peer = request.client.host if request.client else ""
-    return peer, ",".join(request.headers.getlist("x-forwarded-for")).encode("latin-1")
+    return peer, _joined(request, "x-forwarded-for")
+
+
+def _joined(request: Request, name: str) -> bytes:
+    """All values of a header that may come several times."""
+    return ",".join(request.headers.getlist(name)).encode("latin-1")
 
 
 def _bare(status: int) -> Response:

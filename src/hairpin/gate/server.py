@@ -101,7 +101,9 @@ class Gate:
         """Serve from `listener` until `stop`; then drain and seal."""
         loop = asyncio.get_running_loop()
         self._bus.subscribe(TOPIC_ORDER, OrderState, self._order)
-        await self._known.wait()
+        if not await self._knows_order(stop):
+            self._end()
+            return
         self._doors.leases.refill()
         server = await loop.create_server(
             lambda: Connection(self._doors), sock=listener, backlog=4096
@@ -117,6 +119,14 @@ class Gate:
         await self._drain()
         for task in tasks:
             task.cancel()
+
+    async def _knows_order(self, stop: asyncio.Event) -> bool:
+        """Wait for the running order; False if the end comes first, as when the stage is dead."""
+        waits = [asyncio.create_task(event.wait()) for event in (self._known, stop)]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+        return not stop.is_set()
 
     async def ask_order(self) -> None:
         """After each new connection to the bus: the order may have changed meanwhile."""
@@ -225,12 +235,15 @@ class Gate:
                 connection.drain()
             await asyncio.sleep(0.01)
         self._report()
-        try:
-            self._writer.seal()
-        except EngineDown as error:
-            log.error("the strand could not be sealed", why=error.message)
+        self._end()
         self._bus.publish(TOPIC_SYNCED, self._writer.synced)
         await asyncio.sleep(0.05)  # for the news to leave
+
+    def _end(self) -> None:
+        try:
+            self.answers.end()
+        except EngineDown as error:
+            log.error("the strand could not be sealed", why=error.message)
 
 
 def _opened(order: OrderState) -> set[int]:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import msgspec
 
+from hairpin.errors import YourMistake
 from hairpin.frame import Frame, Kind
 from hairpin.messages import AnyControl, Synced
 
@@ -25,7 +26,7 @@ class StrandEnd(msgspec.Struct, frozen=True):
     frames: int
     chain: bytes
     sealed: bool
-    """Its writer ended it itself."""
+    """Its last frame is a seal."""
     dropped_bytes: int
     """Size of the torn last frame that was cut off."""
 
@@ -100,5 +101,12 @@ def encode_control(record: AnyControl) -> bytes:
 
 
 def decode_control(body: bytes) -> AnyControl:
-    """Raises msgspec.ValidationError if the record is of a kind that this version does not know."""
-    return _DECODER.decode(body)
+    """Raises YourMistake if the record is of a kind that this version does not know."""
+    try:
+        return _DECODER.decode(body)
+    except msgspec.MsgspecError as error:
+        # Checksum and chain held, so that this is what was written.
+        raise YourMistake(
+            f"the journal holds a control record that this program does not know: {error}",
+            "Use the version of hairpin that wrote it.",
+        ) from error

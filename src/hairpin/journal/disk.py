@@ -9,25 +9,23 @@ process ends, however it ends. So whoever can take that lock knows that the writ
 
 from __future__ import annotations
 
-import errno
+from itertools import count
 from pathlib import Path
 
 import msgspec
 import structlog
 
-from hairpin import frame as framing
 from hairpin.errors import DataDamaged, EngineDown, YourMistake
 from hairpin.frame import Kind
 from hairpin.journal import Follower, StrandEnd, Writer
-from hairpin.journal.reader import StrandReader, parse_name, segment_name
-from hairpin.messages import Synced
+from hairpin.journal.reader import RESTORE, StrandReader, parse_name, segment_name
+from hairpin.journal.writer import DiskWriter
 from hairpin.world import World
 
 log = structlog.get_logger()
 
 IDENTITY = "journal.json"
 FORMAT = 1
-SEGMENT_BYTES_MAX = 256 << 20
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -63,6 +61,8 @@ class DiskJournal:
         try:
             identity = msgspec.json.decode(data, type=Identity)
             journal_id = int(identity.id, 16)
+            if not 0 <= journal_id < 1 << 64:
+                raise ValueError(f"id {identity.id} is not 64 bits")
         except (msgspec.MsgspecError, ValueError) as error:
             raise DataDamaged(
                 f"{path} cannot be read: {error}", "Restore it from a copy."
@@ -89,7 +89,8 @@ class DiskJournal:
                     f"cannot begin a strand: {path}: {error.strerror}",
                     "Give the journal's disk space and write permission.",
                 ) from error
-            if self._world.disk.lock(fd):
+            # A strand that was fenced between its creation and the lock has a seal in it.
+            if self._world.disk.lock(fd) and self._world.disk.size(path) == 0:
                 return DiskWriter(self._world, self._directory, self.id, number, fd)
             self._world.disk.close(fd)
             number += 1
@@ -103,11 +104,23 @@ class DiskJournal:
 
     def fence(self, incarnation: int) -> StrandEnd | None:
         disk = self._world.disk
-        fd = disk.open_append(self._directory / segment_name(incarnation, 0))
+        path = self._directory / segment_name(incarnation, 0)
+        try:
+            fd = disk.open_append(path)
+        except FileNotFoundError:
+            raise DataDamaged(
+                f"journal damaged: {path} at byte 0: the file is missing", RESTORE
+            ) from None
         try:
             if not disk.lock(fd):
                 return None
-            return self._end(incarnation)
+            end = self._end(incarnation)
+            if end.frames:
+                return end
+            # Who created it may be about to lock it, and must see that it is too late.
+            writer = DiskWriter(self._world, self._directory, self.id, incarnation, fd)
+            writer.commit(Kind.SEAL, b"", 0)
+            return msgspec.structs.replace(self._end(incarnation), dropped_bytes=end.dropped_bytes)
         finally:
             disk.close(fd)
 
@@ -118,118 +131,31 @@ class DiskJournal:
         sealed = False
         for frame in strand.read():
             sealed = frame.kind is Kind.SEAL
-        path = strand.path(strand.segment)
-        dropped = disk.size(path) - strand.offset
+        dropped = self._cut(strand.path(strand.segment), strand.offset, str(strand.torn))
+        for segment in count(strand.segment + 1):
+            # Begun, but no frame in it became durable.
+            try:
+                dropped += self._cut(strand.path(segment), 0, "no whole frame in it")
+            except FileNotFoundError:
+                break
+        return StrandEnd(incarnation, strand.frames, strand.chain, sealed, dropped)
+
+    def _cut(self, path: Path, size_bytes: int, why: str) -> int:
+        """Make a segment end there, durably; returns how many bytes were dropped."""
+        disk = self._world.disk
+        dropped = disk.size(path) - size_bytes
         fd = disk.open_append(path)
         try:
             if dropped:
                 log.warning(
                     "torn last frame dropped",
                     file=str(path),
-                    at_byte=strand.offset,
+                    at_byte=size_bytes,
                     dropped_bytes=dropped,
-                    why=str(strand.torn),
+                    why=why,
                 )
-                disk.truncate(fd, strand.offset)
+                disk.truncate(fd, size_bytes)
             disk.sync(fd)
         finally:
             disk.close(fd)
-        return StrandEnd(incarnation, strand.frames, strand.chain, sealed, dropped)
-
-
-class DiskWriter:
-    """Appends frames to one strand, each durable before `commit` returns."""
-
-    def __init__(
-        self, world: World, directory: Path, journal: int, incarnation: int, lock_fd: int
-    ) -> None:
-        self._disk = world.disk
-        self._directory = directory
-        self._journal = journal
-        self._lock_fd = lock_fd
-        self._fd = lock_fd
-        self._rolls = False
-        self._chain = framing.genesis(journal, incarnation)
-        self._synced = Synced(incarnation, 0)
-        self._segment = 0
-        self._size_bytes = 0
-
-    @property
-    def incarnation(self) -> int:
-        return self._synced.incarnation
-
-    @property
-    def synced(self) -> Synced:
-        return self._synced
-
-    def commit(self, kind: Kind, body: bytes, count: int) -> Synced:
-        at = self._synced
-        data, chain = framing.pack(
-            kind, self._journal, at.incarnation, at.frames, self._chain, body, count
-        )
-        try:
-            if self._rolls or self._size_bytes + len(data) > SEGMENT_BYTES_MAX:
-                self._begin_segment()
-            self._write(data)
-        except OSError as error:
-            raise EngineDown(
-                f"the journal cannot write: {self._directory}: {error.strerror}",
-                _REMEDIES.get(error.errno or 0, "Look at the disk that it names."),
-            ) from error
-        self._chain = chain
-        self._size_bytes += len(data)
-        self._synced = Synced(at.incarnation, at.frames + 1)
-        return self._synced
-
-    def roll(self) -> None:
-        self._rolls = self._size_bytes > 0
-
-    def seal(self) -> None:
-        try:
-            self.commit(Kind.SEAL, b"", 0)
-        finally:
-            if self._fd != self._lock_fd:
-                self._disk.close(self._fd)
-            self._disk.close(self._lock_fd)
-
-    def _write(self, data: bytes) -> None:
-        try:
-            self._disk.append(self._fd, data)
-        except OSError:
-            # Part of the frame may be in the file; take it out, or leave the segment behind.
-            try:
-                self._disk.truncate(self._fd, self._size_bytes)
-            except OSError:
-                self._rolls = True
-            raise
-        try:
-            self._disk.sync(self._fd)
-        except OSError:
-            # After a failed sync nobody knows what the disk holds, and a second sync may claim
-            # success for pages that were thrown away. The frame is written anew elsewhere.
-            self._rolls = True
-            raise
-
-    def _begin_segment(self) -> None:
-        segment = self._segment + 1
-        path = self._directory / segment_name(self.incarnation, segment)
-        try:
-            fd = self._disk.create(path)
-        except FileExistsError:
-            # Ours, from an attempt that failed: nothing in it became durable.
-            fd = self._disk.open_append(path)
-            self._disk.truncate(fd, 0)
-        if self._fd != self._lock_fd:
-            self._disk.close(self._fd)
-        self._fd = fd
-        self._rolls = False
-        self._segment = segment
-        self._size_bytes = 0
-
-
-_REMEDIES = {
-    errno.ENOSPC: "The disk is full: make room; answers are taken again at once.",
-    errno.EDQUOT: "The quota is used up: make room; answers are taken again at once.",
-    errno.EIO: "The disk reports an input/output error: replace it.",
-    errno.EROFS: "The file system turned read-only: look at the disk.",
-}
+        return dropped

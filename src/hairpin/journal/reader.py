@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from hairpin.world import Disk
 
 SUFFIX = ".hpj"
 _CHUNK_BYTES = 16 << 20
+RESTORE = "Keep the files as they are, and restore this one from a copy."
 
 
 def segment_name(incarnation: int, segment: int) -> str:
@@ -75,12 +76,20 @@ class StrandReader:
             try:
                 start = self._disk.read(self.path(segment), 0, 2 * framing.FRAME_BYTES_MAX)
             except FileNotFoundError:
+                self._expect_none_after(segment)
                 return None
             try:
                 return segment, framing.unpack(start).sequence
             except Broken as broken:
                 self._judge_end(start, 0, broken, segment)
         raise AssertionError("count() ends never")
+
+    def _expect_none_after(self, segment: int) -> None:
+        """Segments are numbered without gaps: a later one means that this one was removed."""
+        names = [parse_name(name) for name in self._disk.list(self._directory)]
+        own = {name[1] for name in names if name is not None and name[0] == self.incarnation}
+        if segment not in own and any(other > segment for other in own):
+            raise self._damaged("the file is missing, but later segments are here", segment)
 
     def _read_segment(self, stop: int | None) -> Iterator[Frame]:
         while stop is None or self.frames < stop:
@@ -89,16 +98,18 @@ class StrandReader:
                 data = self._disk.read(path, self.offset, _CHUNK_BYTES)
             except FileNotFoundError:
                 raise self._damaged("the file is missing") from None
-            used = yield from self._read_chunk(data, stop)
+            yield from self._read_chunk(data, stop)
             if self.torn is not None and not (self.torn.torn and len(data) == _CHUNK_BYTES):
                 if stop is None:
-                    self._judge_end(data, used, self.torn, self.segment)
+                    # The chunk may end right here: judge by what follows in the file.
+                    rest = self._disk.read(path, self.offset, 2 * framing.FRAME_BYTES_MAX)
+                    self._judge_end(rest, 0, self.torn, self.segment)
                 return
             if len(data) < _CHUNK_BYTES:
                 return
 
-    def _read_chunk(self, data: bytes, stop: int | None) -> Generator[Frame, None, int]:
-        """Yield the chunk's whole frames; returns how many of its bytes they took."""
+    def _read_chunk(self, data: bytes, stop: int | None) -> Iterator[Frame]:
+        """The chunk's whole frames; `offset` moves past each."""
         view = memoryview(data)
         used = 0
         self.torn = None
@@ -114,7 +125,6 @@ class StrandReader:
             self.offset += frame.size_bytes
             used += frame.size_bytes
             yield frame
-        return used
 
     def _check(self, frame: Frame) -> None:
         if (frame.journal, frame.incarnation) != (self._journal, self.incarnation):
@@ -128,6 +138,8 @@ class StrandReader:
 
     def _judge_end(self, data: bytes, at: int, broken: Broken, segment: int) -> None:
         """A torn last frame is the mark of a crash; anything else is damage."""
+        if isinstance(broken, framing.Newer):
+            raise self._damaged(broken.why, segment)
         if len(data) - at > framing.FRAME_BYTES_MAX:
             raise self._damaged(f"{broken.why}, and more than one frame follows", segment)
         if framing.intact_frame_after(data, at) is not None:
@@ -139,5 +151,5 @@ class StrandReader:
         return DataDamaged(
             f"journal damaged: {path} at byte {self.offset if here else 0}, "
             f"after {self.frames} frames of incarnation {self.incarnation}: {why}",
-            "Keep the files as they are, and restore this one from a copy.",
+            RESTORE,
         )

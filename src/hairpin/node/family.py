@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 import uvloop
 
-from hairpin.errors import HairpinError
+from hairpin.errors import EngineDown, HairpinError
 
 log = structlog.get_logger()
 
@@ -56,6 +56,8 @@ class Child:
         self.main = main
         self.pid = 0
         self.ready = False
+        self.served = False
+        """Was any of its lives ready? Then an engine that is down is worth waiting for."""
         self.started_s = 0.0
         self.back_off_s = 0.0
         self.restart_at_s: float | None = None
@@ -108,7 +110,7 @@ class Family:
         return all(child.ready for child in self._children)
 
     def end(self) -> None:
-        """SIGTERM to all in reverse order of birth, each waited for; then SIGKILL."""
+        """SIGTERM to all at once, each waited for; then SIGKILL."""
         self._ending = True
         gates_first = list(reversed(self._children))
         for child in gates_first:
@@ -171,7 +173,8 @@ class Family:
             return False
         pid = int.from_bytes(os.read(self._ready_r, 8), "little")
         for child in self._children:
-            child.ready |= child.pid == pid
+            if child.pid == pid:
+                child.ready = child.served = True
         return True
 
     def _reap(self) -> bool:
@@ -185,7 +188,8 @@ class Family:
             changed = True
             child.ready = False
             code = os.waitstatus_to_exitcode(status)
-            if 0 < code < CRASHED:
+            waits = child.served and code == EngineDown.exit_code
+            if 0 < code < CRASHED and not waits:
                 self.failure = code
                 child.pid = 0
                 return True

@@ -75,13 +75,16 @@ class Stage:
         )
         self._gates: dict[int, m.GateReport] = {}
         self._catch_up(journal, past, known, writer)
-        self._settle_desk(desk, past)
+        snapshot = self.keeper.tick()
+        assert snapshot is not None, "the first tick after arming has news"
+        _settle_desk(desk, past, snapshot)
         self.bus.serve(m.TOPIC_LEASE, m.LeaseRequest, self.director.lease)
         self.bus.serve(m.TOPIC_CLAIM, m.ClaimRequest, self.director.claim)
         self.bus.serve(m.TOPIC_ORDER_NOW, m.Synced, self._order_now)
         self.bus.serve(m.TOPIC_CLOCKS, m.ClocksRequest, self._clocks)
         self.bus.subscribe(m.TOPIC_TALLY, m.TallySnapshot, self.director.tallied)
         self.bus.subscribe(m.TOPIC_GATE, m.GateReport, self._report)
+        self.director.tallied(snapshot)
 
     def health(self) -> str | None:
         if self.director.error:
@@ -119,17 +122,6 @@ class Stage:
                 self.keeper.synced(m.Synced(incarnation, fenced.frames))
         self.keeper.synced(writer.synced)
 
-    def _settle_desk(self, desk: ClaimsDesk, past: Past) -> None:
-        """The desk's file may be a step behind the journal after a crash, or deleted."""
-        snapshot = self.keeper.tick()
-        if snapshot is None or past.announced is None:
-            return
-        everyone = (*past.announced.fans, *past.announced.reserves)
-        ranks = {fan: place for place, fan in enumerate(everyone, start=1)}
-        desk.announce(past.announced, ranks | {x.fan: x.rank for x in snapshot.leaders})
-        for struck in past.struck.values():
-            desk.strike(struck.fan, struck.at_ms)
-
     # --- requests and news ------------------------------------------------------------------------
 
     async def _order_now(self, gate: m.Synced) -> m.OrderState:
@@ -147,6 +139,17 @@ class Stage:
         since_ms = self._clock.now_ms() - GATE_SILENT_MS
         self._gates = {n: r for n, r in self._gates.items() if r.at_ms >= since_ms}
         return self._gates
+
+
+def _settle_desk(desk: ClaimsDesk, past: Past, snapshot: m.TallySnapshot) -> None:
+    """The desk's file may be a step behind the journal after a crash, or deleted."""
+    if past.announced is None:
+        return
+    everyone = (*past.announced.fans, *past.announced.reserves)
+    ranks = {fan: place for place, fan in enumerate(everyone, start=1)}
+    desk.announce(past.announced, ranks | {x.fan: x.rank for x in snapshot.leaders})
+    for struck in past.struck.values():
+        desk.strike(struck.fan, struck.at_ms)
 
 
 def _begin(journal: Journal, world: World) -> Writer:
@@ -181,7 +184,15 @@ async def run_stage(
         stage.health,
     )
     server = PrivateServer(
-        uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", ws="none")
+        uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            ws="none",
+            timeout_graceful_shutdown=3,
+        )
     )
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     life.ready()

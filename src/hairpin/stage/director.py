@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Protocol
 
 import structlog
@@ -165,7 +166,10 @@ class Director:
         for tally in snapshot.questions:
             if tally.version > self._past.published.get(tally.question, 0):
                 self._publish_result(tally, snapshot)
-        self._desk.rerank(self._all_ranks())
+        try:
+            self._desk.rerank(self._all_ranks())
+        except EngineDown as error:
+            self._failed(error)
         states = [moment.state for moment in self.order.moments]
         if documents.standings_public(states):
             self._ranks = documents.document("/ranks", documents.ranks_body(snapshot), 5)
@@ -189,8 +193,10 @@ class Director:
 
     async def claim(self, request: m.ClaimRequest) -> m.ClaimReply:
         reply = self._desk.claim(request, self._clock.now_ms())
-        await self.refresh_clocks()
-        self.publish()
+        if reply.status == HTTPStatus.ACCEPTED:  # whoever is refused must not cost us a reading
+            if request.fan not in self._clocks:
+                await self.refresh_clocks()
+            self.publish()
         return reply
 
     async def lease(self, request: m.LeaseRequest) -> m.LeaseReply:
@@ -214,7 +220,12 @@ class Director:
             return
         fans = (*announced.fans, *announced.reserves)
         request = m.ClocksRequest(fans)
-        reply = await self._bus.request(m.TOPIC_CLOCKS, request, m.ClocksReply, 10_000)
+        try:
+            reply = await self._bus.request(m.TOPIC_CLOCKS, request, m.ClocksReply, 10_000)
+        except EngineDown as error:
+            # The step that led here was taken; the clocks come with the next one.
+            log.warning("the contenders' clocks are not known", why=error.message)
+            return
         self._clocks = {one.fan: one.clocks for one in reply.contenders}
 
     # --- time -------------------------------------------------------------------------------------
@@ -231,10 +242,10 @@ class Director:
             if self._ready_to_announce():
                 self.announce()
                 self.publish()
+            if self._desk.expire(now_ms):
+                self.publish()
         except EngineDown as error:
             self._failed(error)
-        if self._desk.expire(now_ms):
-            self.publish()
 
     def _final(self) -> frozenset[int]:
         questions = self._snapshot.questions if self._snapshot else ()

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from functools import singledispatchmethod
 
 from hairpin import messages as m
+from hairpin.errors import DataDamaged
 from hairpin.frame import Kind
 from hairpin.journal import Journal, decode_control
-from hairpin.order import RunningOrder, Step
+from hairpin.order import IllegalStep, RunningOrder, Step
 
 DIRECTOR = "director"
 
@@ -37,8 +38,12 @@ class Past:
         self._take(record)
 
     def _step(self, question: int, step: Step, at_ms: int, right: int | None = None) -> None:
-        assert self.order is not None, "steps come after the show was armed"
-        self.order.apply(question, step, at_ms, right)
+        if self.order is None:
+            raise _damaged("it has steps, but no show")
+        try:
+            self.order.apply(question, step, at_ms, right)
+        except IllegalStep as error:
+            raise _damaged(str(error)) from error
 
     @singledispatchmethod
     def _take(self, record: m.AnyControl) -> None:
@@ -88,6 +93,12 @@ class Past:
     @_take.register
     def _(self, record: m.Published) -> None:
         self.published[record.question] = record.version
+
+
+def _damaged(why: str) -> DataDamaged:
+    return DataDamaged(
+        f"journal damaged: {why}", "A strand of its director is missing: restore it from a copy."
+    )
 
 
 def roles(journal: Journal) -> dict[int, str | None]:

@@ -44,6 +44,10 @@ class Line:
         self.folded: tuple[int, Positions] | None = None
         """The right answer with which it was folded, and up to which frames."""
         self.missing: tuple[int, ...] = ()
+        self.told: m.Published | None = None
+        """The result that was published last, by an earlier process, too."""
+        self.changed = False
+        """Corrected or voided since then."""
 
     @property
     def status(self) -> str:
@@ -52,6 +56,16 @@ class Line:
         if self.version:
             return "final"
         return "provisional" if self.closed else "counting"
+
+    def resume_version(self, answers: int) -> None:
+        """After its first fold: a restart and a recount go on from the version that people saw."""
+        told = self.told
+        if told is None:
+            return
+        if self.changed or told.answers != answers:
+            self.version = told.version + 1
+        else:
+            self.version, self.reason = told.version, told.reason
 
 
 class Strand:
@@ -86,6 +100,8 @@ class Book:
         self.published: list[m.Published] = []
         self.announced: m.Announced | None = None
         self.fans_leased = 0
+        self.named: set[int] = set()
+        """Incarnations that some record speaks of: their strands must be there."""
         self._early: dict[int, list[Records]] = {}
 
     @property
@@ -98,6 +114,10 @@ class Book:
 
     def positions(self) -> Positions:
         return {number: strand.frames for number, strand in self.strands.items()}
+
+    def unasked(self) -> list[int]:
+        """Questions that were answered, but never opened as far as the book knows."""
+        return sorted(self._early)
 
     def apply(self, frame: Frame) -> None:
         """Take in the next frame of a strand."""
@@ -126,7 +146,8 @@ class Book:
                 continue
             line.missing = tuple(n for n, strand in strands if not strand.done_with(index))
             if not line.missing:
-                self._fold(line, line.count, "")
+                self._fold(line, line.count, line.reason)
+                line.resume_version(line.count.answers)
                 settled.append(index)
         return settled
 
@@ -144,7 +165,7 @@ class Book:
 
     @_control.register
     def _(self, record: m.Opened) -> None:
-        line = self.lines[record.question]
+        line = self._line(record.question)
         armed = self.armed
         assert armed is not None, "a question opens after its show was armed"
         line.opened_ms = record.at_ms
@@ -156,17 +177,17 @@ class Book:
 
     @_control.register
     def _(self, record: m.Closed) -> None:
-        self.lines[record.question].closed = True
+        self._line(record.question).closed = True
 
     @_control.register
     def _(self, record: m.Corrected) -> None:
-        line = self.lines[record.question]
+        line = self._line(record.question)
         line.right = record.right
         self._changed(line, record.question, record.reason)
 
     @_control.register
     def _(self, record: m.Voided) -> None:
-        line = self.lines[record.question]
+        line = self._line(record.question)
         line.void = True
         line.closed = True
         self._changed(line, record.question, record.reason)
@@ -178,19 +199,32 @@ class Book:
     @_control.register
     def _(self, record: m.Fenced) -> None:
         self.fenced.append(record)
+        self.named.add(record.incarnation)
         self.strands.setdefault(record.incarnation, Strand()).fenced_at = record.frames
 
     @_control.register
     def _(self, record: m.Leased) -> None:
         self.fans_leased = max(self.fans_leased, record.first + record.count)
+        self.named.add(record.to)
 
     @_control.register
     def _(self, record: m.Published) -> None:
         self.published.append(record)
+        self.named.update(map(int, record.positions))
+        line = self._line(record.question)
+        line.told, line.changed = record, False
 
     @_control.register
     def _(self, record: m.Announced) -> None:
         self.announced = record
+
+    def _line(self, question: int) -> Line:
+        if question >= len(self.show.questions):
+            raise DataDamaged(
+                f"journal damaged: a step of question {question + 1}, which does not exist",
+                "Keep the files as they are, and restore them from a copy.",
+            )
+        return self.lines[question]
 
     # --- answers ----------------------------------------------------------------------------------
 
@@ -223,6 +257,7 @@ class Book:
 
     def _changed(self, line: Line, index: int, reason: str) -> None:
         line.reason = reason
+        line.changed = True
         if line.version:
             self._refold(line, index, reason)
 

@@ -15,8 +15,8 @@ import numpy.typing as npt
 from hairpin import frame as framing
 from hairpin.answer import Records
 from hairpin.errors import DataDamaged
-from hairpin.frame import Frame, Kind
-from hairpin.journal import Journal, decode_control
+from hairpin.frame import Kind
+from hairpin.journal import Follower, Journal, decode_control
 from hairpin.messages import Born, Fenced, Leader, Published, QuestionTally
 from hairpin.tally.book import Book, Positions, answers_of
 from hairpin.tally.snapshot import Snapshots
@@ -48,6 +48,7 @@ class Recounter:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self.book = Book(self._replay)
+        self._followers: dict[int, Follower] = {}
         self._chains: dict[int, list[bytes]] = {}
         """Chain after each frame, by incarnation."""
 
@@ -64,6 +65,10 @@ class Recounter:
         for fenced in book.fenced:
             self._verify_end(fenced)
         verified = sum(self._verify_head(published) for published in book.published)
+        if book.unasked():  # a question may have opened while we read
+            for incarnation in directors:
+                self._read(incarnation)
+        self._verify_complete()
         book.settle(strands)
         snapshot = Snapshots(book).take(0, None, 0.0)
         journalled = sum(q.journalled for q in snapshot.questions)
@@ -97,20 +102,34 @@ class Recounter:
         return record.role if isinstance(record, Born) else None
 
     def _read(self, incarnation: int) -> None:
-        chains: list[bytes] = []
-        for frame in self._frames(incarnation, None):
+        """What was not read yet of a strand."""
+        if incarnation not in self._followers:
+            self._followers[incarnation] = self._journal.follow(incarnation)
+        chains = self._chains.setdefault(incarnation, [])
+        for frame in self._followers[incarnation].read():
             self.book.apply(frame)
             chains.append(frame.chain)
-        self._chains[incarnation] = chains
-
-    def _frames(self, incarnation: int, upto: int | None) -> Iterator[Frame]:
-        return self._journal.follow(incarnation).read(upto)
 
     def _replay(self, upto: Positions) -> Iterator[Records]:
         for incarnation, frames in upto.items():
-            for frame in self._frames(incarnation, frames):
+            for frame in self._journal.follow(incarnation).read(frames):
                 if frame.kind is Kind.ANSWERS:
                     yield answers_of(frame)
+
+    def _verify_complete(self) -> None:
+        """Numbers are given without gaps, and a strand that a record names must be there."""
+        here = set(self._journal.incarnations())
+        missing = sorted(self.book.named.union(range(1, max(here, default=1))) - here)
+        if missing:
+            raise DataDamaged(
+                f"journal damaged: no file of incarnation {', '.join(map(str, missing))} is here",
+                "Restore it from a copy.",
+            )
+        for question in self.book.unasked():
+            raise DataDamaged(
+                f"journal damaged: question {question + 1} was answered, but no record opens it",
+                "The strand that did is missing: restore it from a copy.",
+            )
 
     def _verify_end(self, fenced: Fenced) -> None:
         chains = self._chains.get(fenced.incarnation, [])

@@ -1,6 +1,6 @@
 // One answer per question: locked before it is sent, and sent until the gate has said its word.
 
-import { backOff, post } from "./net.js";
+import { post, until } from "./net.js";
 
 const ELAPSED_MAX_MS = 0xfffffff;
 
@@ -38,19 +38,21 @@ export class Answers {
 
   /** Locks `choice` (a bit mask), once and for all, and begins to send it. */
   choose(question, choice) {
-    if (this.of(question)) return;
-    const elapsed = Math.min(ELAPSED_MAX_MS, Math.round(this.#elapsed_ms(question)));
-    this.#store.change((data) => {
-      data.answers[question.index] = { opened: question.opened_at, choice, elapsed, state: "sending" };
+    const { index, opened_at: opened } = question;
+    this.shown(question);
+    const elapsed = Math.min(ELAPSED_MAX_MS, Math.round(performance.now() - this.#since.get(opened)));
+    this.#store.change(({ answers }) => {
+      if (answers[index]?.opened === opened) return; // another tab was faster
+      answers[index] = { opened, choice, elapsed, state: "sending" };
     });
     this.resume();
   }
 
   /** Goes on sending whatever has no outcome yet, after a reload for example. */
   resume() {
-    for (const [index, answer] of Object.entries(this.#store.data.answers)) {
-      if (answer.state === "sending" && !this.#running.has(index)) this.#send(index);
-    }
+    const { ticket, unknownTicket, answers } = this.#store.data;
+    const due = Object.keys(answers).filter((at) => answers[at].state === "sending" && !this.#running.has(at));
+    if (ticket && !unknownTicket) due.forEach((index) => this.#send(index));
     this.#changed();
   }
 
@@ -61,37 +63,34 @@ export class Answers {
       .map(([index]) => Number(index) + 1);
   }
 
-  #elapsed_ms(question) {
-    this.shown(question);
-    return performance.now() - this.#since.get(question.opened_at);
-  }
-
   async #send(index) {
     this.#running.add(index);
-    for (let n = 0; ; n++) {
-      const { ticket, unknownTicket, answers } = this.#store.data;
-      const answer = answers[index];
-      if (answer?.state !== "sending" || !ticket || unknownTicket) break;
-      this.tries[index] = n + 1;
-      this.#changed();
-      const reply = await post(`/a/${ticket}/${hex(index, 2)}${hex(answer.choice, 2)}${hex(answer.elapsed, 7)}`);
-      if (this.#settle(index, answer, ticket, reply)) break;
-      await backOff(reply, n);
-    }
+    const { ticket, answers } = this.#store.data;
+    const { opened, choice, elapsed } = answers[index];
+    const path = `/a/${ticket}/${hex(index, 2)}${hex(choice, 2)}${hex(elapsed, 7)}`;
+    await until(
+      (n) => {
+        this.tries[index] = n + 1;
+        this.#changed();
+        return post(path);
+      },
+      (reply) => this.#settle(index, opened, ticket, reply),
+    );
     this.#running.delete(index);
-    this.#changed();
+    this.resume();
   }
 
-  #settle(index, sent, ticket, reply) {
-    const state = OUTCOMES[reply?.status];
-    if (!state && reply?.status !== 401) return false;
+  // Notes what a reply means; undefined as long as it means: try again.
+  #settle(index, opened, ticket, reply) {
+    const now = this.#store.data;
+    if (now.ticket !== ticket || now.answers[index]?.opened !== opened) return "overtaken";
+    const state = reply?.status === 401 ? "unknown" : OUTCOMES[reply?.status];
+    if (!state) return undefined;
     this.#store.change((data) => {
-      if (data.ticket !== ticket) return; // joined again meanwhile, in another tab
-      const answer = data.answers[index];
-      if (state && answer?.opened === sent.opened) answer.state = state;
-      if (!state) data.unknownTicket = true;
+      if (state === "unknown") data.unknownTicket = true;
+      else data.answers[index].state = state;
     });
-    return true;
+    return state;
   }
 }
 

@@ -1,6 +1,5 @@
 // العربية
 
-const FORMS = { zero: "إجابة", one: "إجابة", two: "إجابة", few: "إجابات", many: "إجابة", other: "إجابة" };
 const plural = new Intl.PluralRules("ar");
 
 export default {
@@ -51,7 +50,7 @@ export default {
   corrected: "صُحّحت الإجابة الصحيحة.",
   rightAnswer: "الإجابة الصحيحة",
   yourAnswer: "إجابتك",
-  answers: (count, n) => `${count} ${FORMS[plural.select(n)]}`,
+  answers: (count, n) => `${count} ${plural.select(n) === "few" ? "إجابات" : "إجابة"}`,
   provisional: "مؤقتة",
 
   score: (right, of) => `${right} صحيحة من ${of}`,

@@ -12,7 +12,7 @@ export function waitingView(phone) {
   const { language } = phone;
   const { words } = language;
   const pin = hairpin();
-  const time = el("p", { class: "time", role: "timer", "aria-live": "off" });
+  const time = el("p", { class: "time", role: "timer" });
   const when = el("p", { class: "lead" });
   const card = scorecard(phone, false);
   pin.inside.append(time);
@@ -33,19 +33,21 @@ export function waitingView(phone) {
       const { now } = phone;
       const over = now?.state === "over";
       say(title, over ? words.over : words.ready);
-      const left_ms = now && now.next_at !== null && !over ? now.next_at - phone.clock.now() : null;
-      say(when, over ? "" : whenWords(left_ms, words));
-      say(time, left_ms > 0 ? language.time(left_ms) : "");
-      pin.set(0, left_ms === null ? NARROW : 1 - (1 - NARROW) * Math.min(1, Math.max(0, left_ms) / LONG_MS));
-      pin.element.classList.toggle("breathing", !(left_ms > 0));
+      const next = nextOpening(phone);
+      say(when, over ? "" : next.words);
+      say(time, over ? "" : next.time);
+      pin.set(0, 1 - (1 - NARROW) * Math.min(1, next.left_ms / LONG_MS));
+      pin.element.classList.toggle("breathing", !next.time);
       if (now) card.update();
     },
   };
 }
 
-function whenWords(left_ms, words) {
-  if (left_ms === null) return words.nextSoon;
-  return left_ms > 0 ? words.nextIn : words.anyMoment;
+function nextOpening({ now, clock, language }) {
+  const { words } = language;
+  const left_ms = Math.max(0, (now?.next_at ?? Infinity) - clock.now());
+  if (left_ms === Infinity) return { words: words.nextSoon, time: "", left_ms };
+  return left_ms ? { words: words.nextIn, time: language.time(left_ms), left_ms } : { words: words.anyMoment, time: "", left_ms };
 }
 
 /** `{element, update()}`; `clock` false where the next opening stands elsewhere on the page. */
@@ -69,7 +71,8 @@ export function scorecard(phone, clock = true) {
       say(score, own.of ? words.score(language.number(own.right), language.number(own.of), own.right) : "");
       say(place, placeWords(phone, own));
       say(thanks, over ? `${words.over}. ${words.overThanks}` : "");
-      say(next, clock && !over ? nextWords(phone) : "");
+      const opening = nextOpening(phone);
+      say(next, clock && !over ? `${opening.words} ${opening.time}` : "");
       const names = JSON.stringify(now.winners);
       heading.hidden = winners.hidden = !now.winners.length;
       if (names !== listed) {
@@ -85,11 +88,4 @@ function placeWords({ ranks, language }, own) {
   const place = ranks && own.counted ? rank(ranks, own) : null;
   if (place === null) return "";
   return language.words.rank(language.number(place), language.number(ranks.fans), place);
-}
-
-function nextWords({ now, clock, language }) {
-  const { words } = language;
-  if (now.next_at === null) return "";
-  const left_ms = now.next_at - clock.now();
-  return left_ms > 0 ? `${words.nextIn} ${language.time(left_ms)}` : words.anyMoment;
 }

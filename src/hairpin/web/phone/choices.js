@@ -7,6 +7,7 @@ import { sign } from "./hairpin.js";
 /** `{element, picked, update({locked, choice, result, poll})}`; `pick(mask)` tells what was touched. */
 export function choices(question, language, pick) {
   let picked = 0;
+  let open = true;
   const rows = question.choices.map((choice, at) => row(choice, at, language, () => touch(1 << at)));
   const pictures = question.choices.some((choice) => choice.image);
   const element = el(
@@ -16,7 +17,7 @@ export function choices(question, language, pick) {
   );
 
   function touch(bit) {
-    if (element.dataset.locked) return;
+    if (!open) return;
     picked = question.multiple ? picked ^ bit : bit;
     press(picked);
     pick(picked);
@@ -29,11 +30,12 @@ export function choices(question, language, pick) {
   return {
     element,
     update({ locked, choice, result, poll }) {
-      element.toggleAttribute("data-locked", locked);
-      if (locked) element.dataset.locked = "yes";
+      open = !locked;
       press(locked ? choice : picked);
-      rows.forEach(({ button }) => (locked ? button.setAttribute("aria-disabled", "true") : button.removeAttribute("aria-disabled")));
-      rows.forEach((one, at) => reveal(one, at, { choice, result, poll, language }));
+      rows.forEach((one, at) => {
+        one.button.setAttribute("aria-disabled", locked);
+        reveal(one, at, { choice, result, poll, language });
+      });
     },
   };
 }
@@ -44,7 +46,7 @@ function row(choice, at, language, touched) {
   const words = language.put(el("span", { class: "words" }), choice.text);
   const button = el(
     "button",
-    { class: "choice", type: "button", "aria-pressed": "false", onclick: touched, "data-choice": at },
+    { class: "choice", "aria-pressed": "false", onclick: touched, "data-choice": at },
     el("i", { class: "bar" }),
     choice.image && el("img", { src: choice.image, alt: "", decoding: "async" }),
     el("span", { class: "box" }, sign("yes")),

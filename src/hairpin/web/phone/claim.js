@@ -2,13 +2,13 @@
 
 import { el, say } from "/shared/dom.js";
 
-import { ask, backOff } from "./net.js";
+import { post, until } from "./net.js";
 import { fanOf } from "./score.js";
 
 const NAME_MAX = 60;
 
 /** Which card this phone shows: word | form | wait | late | null. */
-export function claimState({ now, store, clock, claimProblem }) {
+export function claimState({ now, store, clock }) {
   const { ticket, claimed } = store.data;
   if (!now || !ticket) return null;
   const fan = fanOf(ticket);
@@ -17,7 +17,7 @@ export function claimState({ now, store, clock, claimProblem }) {
   if (!contenders) return null;
   if (!contenders.fans.includes(fan) && !contenders.reserves.includes(fan)) return null;
   if (claimed) return "wait";
-  return clock.now() < contenders.deadline_at && claimProblem !== "late" ? "form" : "late";
+  return clock.now() < contenders.deadline_at ? "form" : "late";
 }
 
 export function claimView(phone, state) {
@@ -37,11 +37,11 @@ function form(phone) {
   const { now, store, language, clock } = phone;
   const { words } = language;
   const reserve = !now.contenders.fans.includes(fanOf(store.data.ticket));
-  const name = el("input", { type: "text", maxlength: NAME_MAX, autocomplete: "name", required: true, id: "name", "aria-describedby": "problem" });
+  const name = el("input", { maxlength: NAME_MAX, autocomplete: "name", required: true, id: "name", "aria-describedby": "problem" });
   const consent = el("input", { type: "checkbox", required: true });
   const problem = el("p", { class: "notice", role: "alert", id: "problem" });
-  const left = el("span", { role: "timer", "aria-live": "off" });
-  const button = el("button", { class: "send", type: "submit" }, words.claimSend);
+  const left = el("span", { role: "timer" });
+  const button = el("button", { class: "send" }, words.claimSend);
   const view = card(
     words.claimTitle,
     el("p", {}, reserve ? words.claimReserve : words.claimLead),
@@ -69,7 +69,8 @@ function form(phone) {
     problem.textContent = words.sending;
     const said = await claim(phone, given);
     button.disabled = false;
-    problem.textContent = said ?? "";
+    problem.textContent = said;
+    phone.update();
   }
 
   view.update = () => {
@@ -78,31 +79,28 @@ function form(phone) {
   return view;
 }
 
-// Sends the claim until there is a word on it; returns what to say, or null where the card changes.
-async function claim(phone, name) {
-  const { store, language } = phone;
+// Sends the claim until there is a word on it; returns what to say, "" where the card changes.
+function claim({ store, language }, name) {
   const { ticket, claim: code } = store.data;
-  const body = JSON.stringify({ ticket, claim: code, name, consent: true });
-  const headers = { "Content-Type": "application/json" };
-  for (let n = 0; ; n++) {
-    const reply = await ask("/api/claim", { method: "POST", body, headers, cache: "no-store" });
-    switch (reply?.status) {
-      case 202:
-        store.change((data) => (data.claimed = true));
-        phone.update();
-        return null;
-      case 400:
-        return (await reply.json().catch(() => ({}))).error ?? language.words.claimMissing;
-      case 401:
-      case 403:
-        return language.words.claimRefused;
-      case 410:
-        phone.claimProblem = "late";
-        phone.update();
-        return null;
-    }
-    await backOff(reply, n);
-  }
+  const { words } = language;
+  return until(
+    () => post("/api/claim", { ticket, claim: code, name, consent: true }),
+    async (reply) => {
+      switch (reply?.status) {
+        case 202:
+          store.change((data) => (data.claimed = true));
+          return "";
+        case 400:
+          return (await reply.json().catch(() => ({}))).error ?? words.claimMissing;
+        case 401:
+        case 403:
+          return words.claimRefused;
+        case 410:
+          return words.claimLate;
+      }
+      return undefined;
+    },
+  );
 }
 
 function word({ now, store, language }) {

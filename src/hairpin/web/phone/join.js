@@ -4,14 +4,14 @@ import { el } from "/shared/dom.js";
 
 import { hairpin } from "./hairpin.js";
 import { named } from "./language.js";
-import { ask, backOff } from "./net.js";
+import { post, until } from "./net.js";
 
 export function joinView(phone) {
   const { show, store, language } = phone;
   const { words } = language;
   const country = countries(phone);
   const bands = show.age_bands.map((text, band) =>
-    language.put(el("button", { class: "choice band", type: "button", onclick: () => join(band) }), text),
+    language.put(el("button", { class: "choice band", onclick: () => join(band) }), text),
   );
   const pin = hairpin();
   pin.element.classList.add("breathing");
@@ -33,35 +33,30 @@ export function joinView(phone) {
   let busy = false;
 
   async function join(band) {
-    if (busy) return;
+    if (busy) return undefined;
     busy = true;
     bands.forEach((button, at) => {
       button.setAttribute("aria-disabled", "true");
       button.classList.toggle("chosen", at === band);
     });
     notice.textContent = words.joining;
-    if (await knock(phone, band, country.value, () => (notice.textContent = words.joinBusy))) return;
+    const joined = await until(
+      () => post(`/t/${band}${country.value}`),
+      (reply) => {
+        if (reply?.status === 201) return reply.json().catch(() => undefined);
+        if (reply?.status === 404) return null;
+        notice.textContent = words.joinBusy;
+        return undefined;
+      },
+    );
+    if (joined) return phone.joined(joined, band, country.value);
     notice.textContent = words.joinRefused;
     bands.forEach((button) => button.removeAttribute("aria-disabled"));
     busy = false;
+    return undefined;
   }
 
   return { element, update() {} };
-}
-
-// Asks for a ticket until there is one; false where no such band or country exists.
-async function knock(phone, band, country, busy) {
-  for (let n = 0; ; n++) {
-    const reply = await ask(`/t/${band}${country}`, { method: "POST", cache: "no-store" });
-    if (reply?.status === 404) return false;
-    const joined = reply?.status === 201 ? await reply.json().catch(() => null) : null;
-    if (joined) {
-      phone.joined(joined, band, country);
-      return true;
-    }
-    busy();
-    await backOff(reply, n);
-  }
 }
 
 function countries({ show, store, language }) {

@@ -3,9 +3,12 @@
 import { el } from "/shared/dom.js";
 import { direction, pick } from "/shared/text.js";
 
-import { jitter, rest } from "./net.js";
+import ar from "./ar.js";
+import en from "./en.js";
+import fr from "./fr.js";
 
-const SPOKEN = ["en", "fr", "ar"];
+const WORDS = { en, fr, ar };
+const SPOKEN = Object.keys(WORDS);
 
 /** All languages on offer: those the page speaks, and any other one of the show. */
 export function offered(show) {
@@ -35,32 +38,19 @@ export function named(code, type, language) {
   }
 }
 
-/** Loads the words of one language; a language that the page does not speak gets English ones. */
-export async function speak(tag, show) {
-  const base = SPOKEN.includes(tag) ? tag : SPOKEN[0];
-  for (let n = 0; ; n++) {
-    try {
-      // A browser remembers that an import failed; another address is another try.
-      const { default: words } = await import(`./${base}.js${n ? `?${n}` : ""}`);
-      return new Language(tag, base, words, show.languages[0]);
-    } catch {
-      await rest(jitter(n));
-    }
-  }
-}
-
-class Language {
+/** The page in one language; where it does not speak it, its own words are English. */
+export class Language {
   #numbers;
   #two;
   #percent;
   #wanted;
 
-  constructor(tag, base, words, fallback) {
+  constructor(tag, show) {
+    const base = tag in WORDS ? tag : SPOKEN[0];
     this.tag = tag;
     this.base = base;
-    this.words = words;
-    this.direction = direction(base);
-    this.#wanted = [tag, fallback];
+    this.words = WORDS[base];
+    this.#wanted = [tag, show.languages[0]];
     this.#numbers = new Intl.NumberFormat(base);
     this.#two = new Intl.NumberFormat(base, { minimumIntegerDigits: 2 });
     this.#percent = new Intl.NumberFormat(base, { style: "percent" });

@@ -1,5 +1,5 @@
-// Asking and asking again, as rarely as the server allows and spread by chance, so that a million
-// phones never knock together.
+// Asking again, as rarely as the server allows, and spread so that a million phones never knock
+// together.
 
 const BASE_MS = 1_000;
 const CAP_MS = 10_000;
@@ -8,15 +8,12 @@ const WAKE_SPREAD_MS = 1_000;
 const SHORTEST_MS = 500;
 const STALE_MS = 5_000;
 
-/** A random wait before try number `n` (from 0) is repeated. */
+/** Milliseconds before try number `n` (from 0) is repeated. */
 export function jitter(n) {
   return Math.random() * Math.min(CAP_MS, BASE_MS * 2 ** n);
 }
 
-/**
- * Rests for `ms`. When the network or the eyes come back it rests shorter, but still spread a
- * little, and never less than `least_ms`.
- */
+/** Rests for `ms`; less when network or eyes come back, but never less than `least_ms`. */
 export function rest(ms, least_ms = 0) {
   return new Promise((done) => {
     const begun = performance.now();
@@ -50,8 +47,8 @@ function seen() {
   });
 }
 
-/** A Response, or null where none came in time. */
-export async function ask(path, options = {}) {
+// A Response, or null where none came in time.
+async function ask(path, options = {}) {
   try {
     return await fetch(path, { credentials: "omit", signal: deadline(), ...options });
   } catch {
@@ -59,9 +56,10 @@ export async function ask(path, options = {}) {
   }
 }
 
-/** POST without a body, as the hot set wants it. */
-export function post(path) {
-  return ask(path, { method: "POST", cache: "no-store", keepalive: true });
+/** POST, with a JSON body or, as the hot set wants it, none. */
+export function post(path, json) {
+  const headers = json ? { "Content-Type": "application/json" } : {};
+  return ask(path, { method: "POST", cache: "no-store", keepalive: true, headers, body: json && JSON.stringify(json) });
 }
 
 /** A JSON document and when it was asked for and came; null where there is none now. */
@@ -76,10 +74,15 @@ export async function read(path) {
   }
 }
 
-/** Rests before try `n` is repeated, as long as this reply (null: none) wants it. */
-export function backOff(reply, n) {
-  const least_ms = (Number(reply?.headers.get("Retry-After")) || 0) * 1_000;
-  return rest(least_ms + jitter(n), least_ms);
+/** Sends until `settle(reply)` returns something; no reply is null. */
+export async function until(send, settle) {
+  for (let n = 0; ; n++) {
+    const reply = await send(n);
+    const settled = await settle(reply);
+    if (settled !== undefined) return settled;
+    const least_ms = (Number(reply?.headers.get("Retry-After")) || 0) * 1_000;
+    await rest(least_ms + jitter(n), least_ms);
+  }
 }
 
 function deadline() {

@@ -3,12 +3,13 @@
 import { ServerClock } from "/shared/clock.js";
 import { setAccent } from "/shared/colour.js";
 import { el, say } from "/shared/dom.js";
+import { direction } from "/shared/text.js";
 
 import { Answers } from "./answers.js";
 import { waitingView } from "./between.js";
 import { claimState, claimView } from "./claim.js";
 import { joinView } from "./join.js";
-import { named, offered, preset, speak } from "./language.js";
+import { Language, named, offered, preset } from "./language.js";
 import { Poll, jitter, read, rest } from "./net.js";
 import { questionView } from "./question.js";
 import { rank, score } from "./score.js";
@@ -23,7 +24,6 @@ class Phone {
   now = null;
   ranks = null;
   online = true;
-  claimProblem = null;
   #views = {};
   #revealed = "";
   #ranked = "";
@@ -35,9 +35,9 @@ class Phone {
     this.answers = new Answers(this.store, () => this.update());
   }
 
-  async start() {
+  start() {
     setAccent(document.documentElement, this.show.accent);
-    await this.#speak(this.store.data.language ?? preset(this.show));
+    this.#speak(this.store.data.language ?? preset(this.show));
     new Poll(this.clock, (now) => this.#fresh(now), (times) => this.#trouble(times)).run();
     this.answers.resume();
     setInterval(() => this.update(), TICK_MS);
@@ -77,7 +77,6 @@ class Phone {
   }
 
   update() {
-    if (!this.language) return;
     this.#stand("claim", claimState(this), (state) => claimView(this, state));
     this.#stand("main", this.#viewName(), (name) => this.#view(name));
     this.#banner();
@@ -121,10 +120,10 @@ class Phone {
     say($("banner"), lines.join(" "));
   }
 
-  async #speak(tag) {
-    this.language = await speak(tag, this.show);
-    const { base, direction, words } = this.language;
-    Object.assign(document.documentElement, { lang: base, dir: direction });
+  #speak(tag) {
+    this.language = new Language(tag, this.show);
+    const { base, words } = this.language;
+    Object.assign(document.documentElement, { lang: base, dir: direction(base) });
     this.language.put($("title"), this.show.title);
     document.title = $("title").textContent;
     const options = offered(this.show).map((one) => el("option", { value: one, lang: one, selected: one === tag }, named(one, "language", one)));
@@ -133,9 +132,9 @@ class Phone {
     this.update();
   }
 
-  async #choose(tag) {
+  #choose(tag) {
     this.store.change((data) => (data.language = tag));
-    await this.#speak(tag);
+    this.#speak(tag);
     $("language").firstChild.focus();
   }
 

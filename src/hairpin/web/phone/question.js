@@ -67,11 +67,11 @@ function build(phone, question, pick) {
   const number = el("p", { class: "show" }, words.questionOf(language.number(question.index + 1), language.number(question.of)));
   const title = language.put(el("h1", { id: "question", tabindex: "-1" }), question.text);
   const pin = hairpin();
-  const time = el("p", { class: "time", role: "timer", "aria-live": "off" });
+  const time = el("p", { class: "time", role: "timer" });
   const verdict = el("p", { class: "verdict" });
   pin.inside.append(time, verdict);
   const rows = choices(question, language, pick);
-  const send = el("button", { class: "send", type: "button", hidden: !question.multiple });
+  const send = el("button", { class: "send" });
   const status = el("div", { class: "status" });
   const note = el("p", { class: "soft" });
   const explanation = el("p", { class: "explanation" });
@@ -102,9 +102,10 @@ function draw(phone, question, parts, facts) {
   parts.send.textContent = words.send(language.number(count), count);
   parts.send.toggleAttribute("disabled", !facts.picked);
   parts.send.hidden = !question.multiple || locked;
-  const verdict = shown && verdictOf({ answer, right: answer && isRight({ ...question, right: shown.right }, answer.choice), poll: question.poll, words });
+  const status = statusOf({ ...facts, question, language });
+  const verdict = shown && verdictOf(status, question, shown, answer, words);
   drawVerdict(parts, phase, verdict, words);
-  drawStatus(phone, parts, statusOf({ ...facts, question, language }), verdict);
+  drawStatus(phone, parts, status, verdict);
   parts.after.hidden = phase !== "revealed" && phase !== "void";
   parts.explanation.textContent = "";
   if (shown?.explanation) language.put(parts.explanation, shown.explanation);
@@ -164,12 +165,13 @@ function phaseOf(now, server_ms) {
   return now.state !== "open" || over ? "closed" : "open";
 }
 
-// `{tone, title, detail}` of an answer (null: none) while the result is not known.
+// `{tone, title, detail}` of an answer (null: none), whatever the result.
 function statusOf({ phase, answer, question, tries, language, online }) {
   const { words } = language;
+  const trying = tries > 1 ? words.sendingTry(language.number(tries)) : "";
   switch (answer?.state) {
     case "sending":
-      return { tone: "sending", title: words.sending, detail: trying(tries, words, language, online) };
+      return { tone: "sending", title: words.sending, detail: online ? trying : words.noAnswer };
     case "counted":
       return { tone: "counted", title: words.counted, detail: phase === "closed" ? words.timeUpWhy : "" };
     case "late":
@@ -183,23 +185,12 @@ function statusOf({ phase, answer, question, tries, language, online }) {
   return { tone: "none", title: question.multiple ? words.tapSeveral : words.tapOne, detail: "" };
 }
 
-// `{tone, title}` of the verdict after the reveal.
-function verdictOf({ answer, right, poll, words }) {
-  if (poll) return { tone: "poll", title: words.poll };
-  switch (answer?.state) {
-    case "counted":
-      return right ? { tone: "right", title: words.right } : { tone: "wrong", title: words.wrong };
-    case "sending":
-      return { tone: "sending", title: words.notYet };
-    case "late":
-      return { tone: "late", title: words.late };
-    case "refused":
-      return { tone: "late", title: words.refused };
-  }
-  return { tone: "none", title: words.missed };
-}
-
-function trying(tries, words, language, online) {
-  if (!online) return words.noAnswer;
-  return tries > 1 ? words.sendingTry(language.number(tries)) : "";
+// `{tone, title}` after the reveal: only what was counted is right or wrong.
+function verdictOf(status, question, { right }, answer, words) {
+  if (question.poll) return { tone: "poll", title: words.poll };
+  if (status.tone === "sending") return { tone: "sending", title: words.notYet };
+  if (status.tone !== "counted") return status;
+  return isRight({ ...question, right }, answer.choice)
+    ? { tone: "right", title: words.right }
+    : { tone: "wrong", title: words.wrong };
 }

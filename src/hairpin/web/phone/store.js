@@ -17,12 +17,12 @@ const EMPTY = {
 export class Store {
   #key;
   data = structuredClone(EMPTY);
+  lasting = true;
 
   /** `changed()` is called when another tab of this browser wrote. */
   constructor(show, changed) {
     this.#key = `hairpin.${show}`;
-    this.lasting = works();
-    this.#read();
+    this.change(() => {}); // finds out whether writing works
     addEventListener("storage", (event) => {
       if (event.key !== this.#key) return;
       this.#read();
@@ -30,7 +30,7 @@ export class Store {
     });
   }
 
-  /** The only way to change something: read afresh, so that two tabs do not undo each other. */
+  /** Reads afresh first, so that two tabs do not undo each other. */
   change(how) {
     this.#read();
     how(this.data);
@@ -38,11 +38,11 @@ export class Store {
     try {
       localStorage.setItem(this.#key, JSON.stringify(this.data));
     } catch {
-      this.lasting = false; // the storage is full or was taken away; go on in memory, and say so
+      this.lasting = false; // full or forbidden: go on in memory, and say so
     }
   }
 
-  /** What was kept of one opening of a question; an earlier run of the same show does not count. */
+  /** What was kept of this opening of a question; not of an earlier run of the show. */
   about(kind, index, opened) {
     const kept = this.data[kind][index];
     return kept?.opened === opened ? kept : null;
@@ -53,17 +53,7 @@ export class Store {
     try {
       this.data = { ...structuredClone(EMPTY), ...JSON.parse(localStorage.getItem(this.#key)) };
     } catch {
-      this.data = structuredClone(EMPTY); // not ours to understand: begin again rather than stop
+      this.data = structuredClone(EMPTY); // begin again rather than stop
     }
-  }
-}
-
-function works() {
-  try {
-    localStorage.setItem("hairpin", "1");
-    localStorage.removeItem("hairpin");
-    return true;
-  } catch {
-    return false;
   }
 }

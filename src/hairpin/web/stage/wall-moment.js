@@ -5,11 +5,13 @@ import { countsOf, expectedRate } from "/wall-scene.js";
 
 const FRAME_MS = 1000 / 30;
 const BY_HAND_MS = 30_000; // a question without an end shows at least this much time
-const SIZES = {
-  stage: { width: 1920, height: 420, left: 80, right: 1650 },
-  strip: { width: 1920, height: 150, left: 80, right: 1840 },
-  eye: { width: 1920, height: 760, left: 0, right: 1920 },
-  overlay: { width: 1760, height: 110, left: 0, right: 1560 },
+const WIDTH = 1920; // of the drawing, whatever the height is
+// Where the strands begin and end; after the end of an open question there is room for a number.
+const SPANS = {
+  stage: { left: 80, right: 1650 },
+  strip: { left: 80, right: 1840 },
+  eye: { left: 0, right: 1920 },
+  overlay: { left: 0, right: 1690 },
 };
 
 export class Moment {
@@ -25,6 +27,7 @@ export class Moment {
   #index = null;
   #labelled = 0;
   #picture = "";
+  #height = 420;
   #due = true; // what is shown is another thing than before: draw it at once
 
   constructor(svg, seconds, peak, language, overlay) {
@@ -34,6 +37,14 @@ export class Moment {
     this.#peak = peak;
     this.#language = language;
     this.#overlay = overlay;
+    new ResizeObserver(([{ contentRect }]) => {
+      if (contentRect.width > 0) this.#height = (WIDTH * contentRect.height) / contentRect.width;
+      this.#due = true;
+    }).observe(svg);
+  }
+
+  #resize(span) {
+    this.#hairpin.resize({ width: WIDTH, height: Math.round(this.#height), ...SPANS[this.#overlay ? "overlay" : span] });
   }
 
   show(model, scene) {
@@ -78,7 +89,7 @@ export class Moment {
     const end_ms = points.length > 0 ? points[points.length - 1][0] : 0;
     const span_ms = closes_at ? Math.max(1, closes_at - opened_at) : Math.max(BY_HAND_MS, (open ? elapsed_ms : end_ms) * 1.15);
     const strip = this.#scene === "revealed" || this.#scene === "void";
-    this.#hairpin.resize(this.#overlay ? SIZES.overlay : SIZES[strip ? "strip" : "stage"]);
+    this.#resize(strip ? "strip" : "stage");
     const left_ms = closes_at ? Math.max(0, closes_at - now_ms) : null;
     const head = this.#hairpin.draw({
       gap: open && !this.#overlay && left_ms !== null ? 75 + 78 * String(Math.ceil(left_ms / 1000)).length : 0,
@@ -89,8 +100,8 @@ export class Moment {
   }
 
   #labels(open, head, left_ms) {
-    const size = this.#overlay ? SIZES.overlay : SIZES.stage;
-    const x = (size.left + head * (size.right - size.left)) / size.width;
+    const { left, right } = SPANS.stage;
+    const x = (left + head * (right - left)) / WIDTH;
     this.#seconds.hidden = !open || left_ms === null;
     const seconds = Math.ceil((left_ms ?? 0) / 1000);
     if (this.#seconds.textContent !== String(seconds)) this.#seconds.textContent = String(seconds);
@@ -118,7 +129,7 @@ export class Moment {
     this.#seconds.hidden = true;
     this.#peak.hidden = true;
     this.#svg.setAttribute("aria-label", "< >");
-    this.#hairpin.resize(this.#overlay ? SIZES.overlay : SIZES.eye);
+    this.#resize("eye");
     const breath = 0.95 + 0.05 * Math.sin(time / 2600);
     this.#hairpin.shape((x) => (1 - Math.abs(2 * x - 1)) * breath, 0.62);
   }

@@ -3,6 +3,7 @@
 import { el } from "/shared/dom.js";
 import { bits, letter } from "/stage-language.js";
 import { countsOf } from "/wall-scene.js";
+import { fit } from "/wall-fit.js";
 import { ResultPart } from "/wall-result.js";
 
 export class QuestionScene {
@@ -10,6 +11,7 @@ export class QuestionScene {
   #language;
   #result;
   #built = null;
+  #fitted = "";
   #rows = [];
   #shown = 0;
   #target = 0;
@@ -29,7 +31,18 @@ export class QuestionScene {
     this.#count(counts, tally, scene);
     this.#notes(counts, scene, order.result);
     this.#by("result").hidden = scene !== "revealed" || !counts;
+    this.#by("ages").hidden = this.#by("result").hidden;
     if (scene === "revealed" && counts) this.#result.show(model, counts);
+    this.#fit(scene, asked);
+  }
+
+  // Only when what is written changes: measuring costs a layout.
+  #fit(scene, asked) {
+    const written = [scene, asked.id, this.#by("explanation").textContent, this.#by("ages").hidden].join(" ");
+    if (written === this.#fitted) return;
+    this.#fitted = written;
+    const end = fit(this.#by("question"), this.#by("wall"));
+    this.#by("wall").style.setProperty("--content-end", `${end.toFixed(2)}rem`);
   }
 
   /** The live count climbs in small steps between two events. */
@@ -53,13 +66,14 @@ export class QuestionScene {
     if (asked.image) image.src = asked.image;
     this.#rows = asked.choices.map((choice, index) => this.#choice(choice, index));
     const longest = Math.max(...asked.choices.map((choice) => this.#language.text(choice.text).length));
+    this.#by("choices").dataset.many = String(asked.choices.length > 5);
     this.#by("choices").dataset.columns = columns(asked.choices.length, longest);
     this.#by("choices").replaceChildren(...this.#rows.map((row) => row.item));
   }
 
   #choice(choice, index) {
-    const words = el("span", { class: "words" });
-    this.#language.put(words, choice.text);
+    const said = el("span", { class: "said" });
+    this.#language.put(said, choice.text);
     const row = {
       bar: el("i", { class: "bar" }),
       share: el("strong", { class: "share-of" }),
@@ -69,7 +83,7 @@ export class QuestionScene {
     row.item = el("li", { "data-choice": index },
       el("span", { class: "letter", "aria-hidden": "true" }, letter(index)),
       choice.image ? el("img", { src: choice.image, alt: "" }) : null,
-      words, row.right, el("span", { class: "track", "aria-hidden": "true" }, row.bar), row.share, row.votes);
+      el("span", { class: "words" }, said, " ", row.right), el("span", { class: "track", "aria-hidden": "true" }, row.bar), row.share, row.votes);
     return row;
   }
 

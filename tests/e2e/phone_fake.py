@@ -91,7 +91,9 @@ class Fake:
         self.winners: list[dict[str, Any]] = []
         self.word: dict[str, Any] | None = None
         self.poll_after_ms = 200
+        self.silent_while_open_ms: int | None = None
         self.ranks: dict[str, Any] = {"version": 1, "fans": 0, "rows": []}
+        self.now_status: int | None = None
         self.answer_status: int | None = None
         self.answer_headers: dict[str, str] = {}
         self.join_status: int | None = None
@@ -188,10 +190,12 @@ class Fake:
         }
 
     def now(self) -> dict[str, Any]:
+        state = self.state  # read once: the test's own thread may change it meanwhile
+        silent_ms = self.silent_while_open_ms if state == "open" else None
         return {
             "version": self.version,
             "show": "first-light",
-            "state": self.state,
+            "state": state,
             "question": self.on_show,
             "result": self.result,
             "past": self.past,
@@ -200,7 +204,7 @@ class Fake:
             "winners": self.winners,
             "word": self.word,
             "now": now_ms(),
-            "poll_after_ms": self.poll_after_ms,
+            "poll_after_ms": silent_ms or self.poll_after_ms,
             "spread_ms": 50,
         }
 
@@ -262,7 +266,10 @@ def application(fake: Fake) -> Starlette:
 
     def document(make: Any) -> Any:
         async def reply(request: Request) -> Response:
-            fake.reads[request.url.path] = fake.reads.get(request.url.path, 0) + 1
+            path = request.url.path
+            fake.reads[path] = fake.reads.get(path, 0) + 1
+            if path == "/now" and fake.now_status:
+                return Response(status_code=fake.now_status)
             return JSONResponse(make(), headers={"Cache-Control": "public, max-age=0"})
 
         return reply

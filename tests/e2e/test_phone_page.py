@@ -228,7 +228,7 @@ def test_an_unknown_ticket_joins_again_and_takes_the_answer_along(hand: Hand) ->
 def test_the_page_is_silent_while_a_question_is_open(hand: Hand) -> None:
     hand.page.clock.install()
     hand.join()
-    hand.fake.poll_after_ms = 60_000
+    hand.fake.silent_while_open_ms = 60_000
     hand.fake.open(0, duration_ms=60_000)
     hand.sees_question(1)
     reads = hand.fake.reads["/now"]
@@ -237,6 +237,30 @@ def test_the_page_is_silent_while_a_question_is_open(hand: Hand) -> None:
     with hand.page.expect_response("**/now"):
         hand.page.clock.run_for(6_000)
     assert hand.fake.reads["/now"] == reads + 1
+
+
+def test_a_page_that_nobody_sees_asks_nothing_and_asks_again_when_seen(hand: Hand) -> None:
+    hand.join()
+    look = "hidden => { Object.defineProperty(document, 'hidden', { get: () => hidden, "
+    look += "configurable: true }); document.dispatchEvent(new Event('visibilitychange')); }"
+    hand.page.evaluate(look, True)
+    time.sleep(1.0)
+    reads = hand.fake.reads["/now"]
+    time.sleep(1.5)
+    assert hand.fake.reads["/now"] == reads
+    hand.fake.open(0)
+    hand.page.evaluate(look, False)
+    hand.sees_question(1)
+
+
+def test_a_server_that_fails_is_asked_again_and_the_page_says_so(hand: Hand) -> None:
+    hand.join()
+    hand.fake.now_status = 503
+    hand.sees("#banner", "We keep trying")
+    hand.fake.now_status = None
+    hand.fake.open(0)
+    hand.sees_question(1)
+    expect(hand.page.locator("#banner")).to_be_empty()
 
 
 def test_two_tabs_hold_one_answer(hand: Hand) -> None:

@@ -249,10 +249,17 @@ def test_the_last_result_stays_before_the_leaderboard(wall: Hand) -> None:
     shown(wall, "revealed")
     wall.page.reload()
     shown(wall, "revealed")
-    scene = "m.sceneOf(a.over, a.tally, 1000, 1000 + a.after)"
-    told = {"over": over, "tally": events["tally"]}
-    assert wall.module("/wall-scene.js", scene, {**told, "after": 14_999}) == "revealed"
-    assert wall.module("/wall-scene.js", scene, {**told, "after": 15_000}) == "leaders"
+    winners = [{"rank": 1, "fan": 4711, "name": "Amélie Moreau"}]
+    told = {"over": {**over, "winners": winners}, "tally": events["tally"]}
+    scene = "m.sceneOf(a.over, a.tally, a.ended, 100000)"
+    for ended, expected in (
+        (85_001, "revealed"),
+        (85_000, "leaders"),
+        (70_001, "leaders"),
+        (70_000, "winner"),
+        (None, "winner"),  # a screen that came later
+    ):
+        assert wall.module("/wall-scene.js", scene, {**told, "ended": ended}) == expected
 
 
 @pytest.mark.parametrize("scene", ["waiting", "open", "final", "over", "winner"])
@@ -333,14 +340,14 @@ def steps_drawn(hand: Hand, motion: Any) -> int:
 def test_the_rates_hold_every_answer(wall: Hand) -> None:
     wall.go("/wall", "waiting")
     points = [[0, 0], [2000, 300], [5000, 1200], [9000, 1400], [20000, 1400]]
-    rates = wall.module("/wall-hairpin.js", "m.rates(a, 20000, 20000, true, 160)", points)
+    rates = wall.module("/wall-rates.js", "m.rates(a, 20000, 20000, true, 160)", points)
     assert len(rates) == 160
     assert sum(rates) * 20 / 160 == pytest.approx(1400, rel=0.02)
     assert rates[-1] == pytest.approx(0, abs=1e-6)
-    half = wall.module("/wall-hairpin.js", "m.rates(a, 20000, 5000, false, 160)", points[:3])
+    half = wall.module("/wall-rates.js", "m.rates(a, 20000, 5000, false, 160)", points[:3])
     assert half[39] > 0
     assert set(half[40:]) == {0}
-    assert set(wall.module("/wall-hairpin.js", "m.rates([], 20000, 9000, false)")) == {0}
+    assert set(wall.module("/wall-rates.js", "m.rates([], 20000, 9000, false)")) == {0}
 
 
 def test_events_arrive_whole_however_the_bytes_are_cut(wall: Hand) -> None:
@@ -392,3 +399,16 @@ def test_long_texts_find_room(wall: Hand, address: str, scene: str) -> None:
     shown_boxes = [boxes[s] for s in ("#text", "#choices", "#ages", "#hairpin") if boxes[s]]
     for above, below in itertools.pairwise(shown_boxes):
         assert above[1] <= below[0] + 1, boxes
+
+
+def test_a_question_without_an_end_counts_nothing_down(wall: Hand) -> None:
+    order = wall.go("/wall", "open")["wall"]["order"]
+    expect(wall.page.locator("#seconds")).to_be_visible()
+    order["question"]["closes_at"] = None
+    order["version"] += 1
+    wall.send("wall", "order", order)
+    expect(wall.page.locator("#seconds")).to_be_hidden()
+    expect(wall.page.locator("#hairpin .future")).to_have_attribute("d", re.compile("H"))
+    # Half a minute at least, then always a little more than has passed.
+    assert wall.module("/wall-rates.js", "m.spanOf(0, null, 1000)") == 30_000
+    assert wall.module("/wall-rates.js", "m.spanOf(0, null, 100000)") == pytest.approx(115_000)

@@ -88,6 +88,7 @@ class Witness:
         self.headers: list[tuple[bytes, bytes]] = []
         self.heads = self.requests = 0
         self.body = b""
+        self.keeps_alive = False
         self.parser = httptools.HttpRequestParser(self)
         self.parser.feed_data(request)
 
@@ -96,6 +97,7 @@ class Witness:
 
     def on_headers_complete(self) -> None:
         self.heads += 1
+        self.keeps_alive = self.parser.should_keep_alive()
 
     def on_body(self, body: bytes) -> None:
         self.body += body
@@ -120,7 +122,7 @@ def test_a_plain_block_means_to_httptools_what_it_means_to_the_gate(block: bytes
         return
     heard = Witness(b"POST /t/1FR HTTP/1.1\r\n" + block)
     assert (heard.heads, heard.requests, heard.body) == (1, 1, b"")
-    assert heard.parser.should_keep_alive()
+    assert heard.keeps_alive
     assert not heard.parser.should_upgrade()
     assert len(heard.values(b"host")) == 1
     assert not heard.values(b"transfer-encoding")
@@ -295,15 +297,16 @@ def expected(text: bytes, received_ms: int, questions: tuple[GateQuestion, ...])
     if slash != "/" or set(rest) - set("0123456789abcdef"):
         return 404
     index, choice = int(rest[:2], 16), int(rest[2:4], 16)
-    if index >= len(questions) or not 0 < choice < 1 << questions[index].choices:
+    if index >= len(questions) or not choice:
         return 404
     question = questions[index]
-    if not question.multiple and choice.bit_count() != 1:
+    opened_ms = question.opened_ms
+    if not question.closed and (opened_ms is None or received_ms < opened_ms - EPOCH):
+        return 409
+    if choice >= 1 << question.choices or (not question.multiple and choice.bit_count() != 1):
         return 404
     if question.closed:
         return 410
-    if question.opened_ms is None or received_ms < question.opened_ms - EPOCH:
-        return 409
     closes_ms = question.closes_ms
     return 410 if closes_ms is not None and received_ms >= closes_ms - EPOCH else 204
 

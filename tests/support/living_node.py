@@ -233,8 +233,10 @@ class LivingNode:
         return self.request("POST", path)[0]
 
     def wait_state(self, state: str) -> None:
-        """Until the gate that answers `GET /now` tells this state."""
-        wait_until(lambda: self.now()["state"] == state, f"state {state}")
+        """Until every gate tells this state, as far as ten connections can know."""
+        wait_until(
+            lambda: all(self.now()["state"] == state for _ in range(10)), f"the state {state}"
+        )
 
     def tally(self) -> dict[str, Any]:
         """The latest `tally` event of the console."""

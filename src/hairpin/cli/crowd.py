@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import resource
 import signal
 import sys
 from pathlib import Path
@@ -14,7 +13,8 @@ import typer
 import uvloop
 
 from hairpin.cli.show import load_show
-from hairpin.errors import YourMistake
+from hairpin.errors import EngineDown, YourMistake
+from hairpin.node.family import allow_files
 from hairpin.rehearsal.crowd import Crowd, Progress, Settings
 from hairpin.rehearsal.script import Habits
 from hairpin.world import real_world
@@ -22,7 +22,7 @@ from hairpin.world import real_world
 EPILOG = (
     "Example: hairpin crowd http://127.0.0.1:8000 --fans 20000 --out ./rehearsal --exit-after-over"
 )
-SPARE_FILES = 64
+FILES_SPARE = 64
 
 
 def crowd(
@@ -64,7 +64,12 @@ def crowd(
     Fans join, answer, repeat themselves, lose connections, come late and sometimes cheat. Ctrl-C
     ends it; what was sent and acknowledged is in the --out directory.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise YourMistake(
+            f"--out: cannot write {out}: {error.strerror}", "Give another directory."
+        ) from error
     _allow_files(connections)
     right = tuple(q.right for q in load_show(knows).questions) if knows else ()
     habits = Habits(asks=now_share)
@@ -72,9 +77,16 @@ def crowd(
     encode = msgspec.json.Encoder().encode
 
     def report(progress: Progress) -> None:
-        if progress_json:
+        if not progress_json:
+            return
+        try:
             sys.stdout.buffer.write(encode(progress) + b"\n")
             sys.stdout.buffer.flush()
+        except BrokenPipeError as error:
+            raise EngineDown(
+                "--progress-json: whoever read the progress is gone",
+                "The crowd has ended, too; what it did is in the --out directory.",
+            ) from error
 
     uvloop.run(_until_stopped(Crowd(settings, out, real_world(), report)))
     if not progress_json:
@@ -94,15 +106,11 @@ async def _until_stopped(crowd_: Crowd) -> None:
 
 
 def _allow_files(connections: int) -> None:
-    """Raise the soft limit of open files as far as the crowd needs it."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = connections + SPARE_FILES
-    if soft >= needed:
-        return
-    if hard != resource.RLIM_INFINITY and hard < needed:
+    """Raise the limit of open files as far as the crowd needs it."""
+    allowed = allow_files(connections + FILES_SPARE)
+    if allowed < connections + FILES_SPARE:
         raise YourMistake(
-            f"--connections: found {connections}; allowed here: at most {hard - SPARE_FILES}, "
-            f"since a process may open {hard} files",
+            f"--connections: found {connections}; allowed here: at most {allowed - FILES_SPARE}, "
+            f"since a process may open {allowed} files",
             "Ask for fewer connections, or raise the limit with `ulimit -n`.",
         )
-    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))

@@ -56,6 +56,11 @@ def demo(
 
     The exit status is 0 only if the ledger balances. Serves until Ctrl-C; one is enough.
     """
+    if report is not None and not report.parent.is_dir():
+        raise YourMistake(
+            f"--report: found {report}, but {report.parent} is no directory",
+            "Create it, or give another file.",
+        )
     directory = data or Path("demo-data") / datetime.now().strftime("%Y%m%d-%H%M%S")
     _prepare(directory)
     settings = NightSettings(

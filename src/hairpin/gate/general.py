@@ -34,7 +34,8 @@ class Request:
         self.url = b""
         self.headers: list[tuple[bytes, bytes]] = []
         self._ends = 0
-        parser = httptools.HttpRequestParser(self)
+        self.keeps_alive = False
+        self._parser = parser = httptools.HttpRequestParser(self)
         upgrade = False
         try:
             parser.feed_data(head)
@@ -46,7 +47,9 @@ class Request:
             raise PeerMistake(HTTPStatus.BAD_REQUEST, "malformed request: not one whole head")
         self.method = parser.get_method().decode("ascii")
         self.version = parser.get_http_version()
-        self.keeps_alive = bool(parser.should_keep_alive()) and not upgrade
+        if self.version not in ("1.0", "1.1"):
+            raise PeerMistake(HTTPStatus.BAD_REQUEST, f"HTTP/{self.version} is not spoken here")
+        self.keeps_alive &= not upgrade
         self.body_bytes = self._body_bytes()
 
     # Called by the parser.
@@ -58,6 +61,8 @@ class Request:
 
     def on_headers_complete(self) -> None:
         self._ends += 1
+        # Asked here, because the parser forgets it with the end of the message.
+        self.keeps_alive = bool(self._parser.should_keep_alive())
 
     def on_body(self, _: bytes) -> None:
         # To the parser the head ended before our end of it: nobody may guess who is right.
@@ -85,8 +90,6 @@ class Request:
 
     def scope(self, peer: str, port: int) -> MutableMapping[str, Any]:
         path, _, query = self.url.partition(b"?")
-        if not path.startswith(b"/"):
-            path = b"/" + path  # OPTIONS *
         return {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},

@@ -64,7 +64,7 @@ def judge(block: bytes) -> Plain | None:
 def unchanged(none_match: bytes, etag: bytes) -> bool:
     """Does an If-None-Match name this tag? For GET weak tags compare as strong ones do."""
     tags = [tag.strip().removeprefix(b"W/") for tag in none_match.split(b",")]
-    return etag in tags or tags == [b"*"]
+    return etag.removeprefix(b"W/") in tags or tags == [b"*"]
 
 
 class HeaderBlocks:

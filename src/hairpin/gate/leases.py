@@ -62,7 +62,7 @@ class Leases:
             if reply.count:
                 self._ranges.append(range(reply.first, reply.first + reply.count))
                 self._left += reply.count
-                # The faster a block goes, the larger the next one.
-                self._block = min(self._block * 2, _BLOCK_MAX)
+                # Grow from what was granted: near the cap the owner grants less.
+                self._block = min(reply.count * 2, _BLOCK_MAX)
         finally:
             self._asking = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from http import HTTPStatus
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from starlette.applications import Starlette
@@ -18,6 +18,7 @@ from hairpin.country import CODES
 from hairpin.errors import EngineDown
 from hairpin.gate.admit import answer_text
 from hairpin.gate.doors import Doors, now_document
+from hairpin.gate.general import Application
 from hairpin.gate.http import ANSWER_TEXT_BYTES, unchanged
 from hairpin.messages import TOPIC_CLAIM, ClaimReply, ClaimRequest, Document
 from hairpin.show import CHOICES_MAX, QUESTIONS_MAX
@@ -124,9 +125,6 @@ class Pages:
             return _bare(404)
         return _bare(await self._verdict(text))
 
-    async def preflight(self, _: Request) -> Response:
-        return Response(status_code=204, headers=PREFLIGHT_HEADERS)
-
     async def _verdict(self, text: bytes) -> int:
         asker = Asker()
         self._doors.answers.put(text, asker)
@@ -188,14 +186,25 @@ class Pages:
         return document_response(document, request)
 
 
+class Preflight:
+    """Answers OPTIONS for whatever path; all else is for the application."""
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+        self._reply = Response(status_code=204, headers=PREFLIGHT_HEADERS)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        app = self._reply if scope["method"] == "OPTIONS" else self._application
+        await app(scope, receive, send)
+
+
 def pages(
     doors: Doors, bus: Bus, assets: Mapping[str, Asset], media: Iterable[Document]
-) -> Starlette:
+) -> Application:
     """The application behind the hot set. `media`: images of the show."""
     own = Pages(doors, bus)
     application = Starlette(
         routes=[
-            Route("/{any:path}", own.preflight, methods=["OPTIONS"]),
             Route("/now", own.now),
             Route("/t/{who}", own.hot_join, methods=["POST"]),
             Route("/a/{text:path}", own.hot_answer, methods=["POST"]),
@@ -207,11 +216,12 @@ def pages(
             Route("/ranks", own.document),
             *(Route(path, _asset_endpoint(asset)) for path, asset in assets.items()),
             *(Route(document.path, _media_endpoint(document)) for document in media),
-        ]
+        ],
+        exception_handlers={404: _no_such_page},
     )
     # A redirect would repeat whatever the client wrote in Host.
     application.router.redirect_slashes = False
-    return application
+    return Preflight(application)
 
 
 def document_response(document: Document, request: Request) -> Response:
@@ -246,6 +256,11 @@ def _media_endpoint(document: Document) -> Callable[[Request], Awaitable[Respons
         return document_response(document, request)
 
     return endpoint
+
+
+async def _no_such_page(request: Request, _: Exception) -> Response:
+    error = f"{request.scope['path']} does not exist"
+    return _json(404, {"error": error, "remedy": "docs/http-api.md lists what does"})
 
 
 async def _decoded(request: Request, kind: type[Body]) -> Body | Response:

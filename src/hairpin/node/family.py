@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import select
 import signal
 import sys
@@ -180,24 +181,34 @@ class Family:
     def _reap(self) -> bool:
         changed = False
         for child in self._children:
-            if not child.pid or child.restart_at_s is not None:
+            if not child.pid:
                 continue
             pid, status = os.waitpid(child.pid, os.WNOHANG)
             if not pid:
                 continue
             changed = True
             child.ready = False
+            child.pid = 0  # the number may soon be somebody else's
             code = os.waitstatus_to_exitcode(status)
             waits = child.served and code == EngineDown.exit_code
             if 0 < code < CRASHED and not waits:
                 self.failure = code
-                child.pid = 0
                 return True
             steady = time.monotonic() - child.started_s > STEADY_S
             child.back_off_s = 0.0 if steady else min(child.back_off_s * 2 + 0.1, BACK_OFF_MAX_S)
             child.restart_at_s = time.monotonic() + child.back_off_s
             log.error("a process died and is started again", process=child.name, code=code)
         return changed
+
+
+def allow_files(wanted: int) -> int:
+    """Raise the limit of open files, as children inherit it; returns how many are allowed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return wanted
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    return allowed
 
 
 def _signal(pid: int, number: int) -> None:

@@ -19,18 +19,20 @@ from hairpin import messages as m
 from hairpin.config import Settings, read_settings
 from hairpin.errors import YourMistake
 from hairpin.node.data import DataDirectory, Keys, NodeFile
-from hairpin.node.family import Family
+from hairpin.node.family import Family, allow_files
 from hairpin.node.gate import run_gate
 from hairpin.node.stage import run_stage
 from hairpin.node.warm import warm
 from hairpin.show import Show, schedule
 from hairpin.showfile import images
-from hairpin.stage.past import Past, directors, read_past
+from hairpin.stage.past import directors, read_past
 from hairpin.web import load_assets
 from hairpin.world import World, real_world
 
 IMAGE_BYTES_MAX = 1 << 20
 _BACKLOG = 4096
+FILES_SPARE = 64
+"""Open files of a gate beside its connections."""
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -154,7 +156,10 @@ class Node:
             settings = read_settings(path) if path.exists() else Settings()
         if self.wish.gates is not None:
             settings = msgspec.structs.replace(settings, gates=self.wish.gates)
-        return settings
+        # The journal must always be able to open its next segment.
+        room = allow_files(settings.connections_max + FILES_SPARE) - FILES_SPARE
+        connections = max(min(settings.connections_max, room), 10)
+        return msgspec.structs.replace(settings, connections_max=connections)
 
 
 def arm(wish: Wish, data: DataDirectory, world: World) -> m.Armed:
@@ -171,21 +176,22 @@ def arm(wish: Wish, data: DataDirectory, world: World) -> m.Armed:
             f"{data.path} holds the show {known.show.id!r}, not {wish.show.id!r}",
             "Give every show a data directory of its own: --data.",
         )
-    if known is not None and known.show_hash == wish.show.hash():
+    if known is not None and known.show_hash == wish.show.hash() and not past.untouched:
         return known
     if known is not None and past.begun:
         raise YourMistake(
             f"{wish.show_path} was changed after the show in {data.path} began",
             "Put the old file back; correct answers and void questions from the console.",
         )
-    return _fresh(wish, past, world.clock.now_ms())
+    return _fresh(wish, world.clock.now_ms())
 
 
-def _fresh(wish: Wish, past: Past, now_ms: int) -> m.Armed:
+def _fresh(wish: Wish, now_ms: int) -> m.Armed:
+    """Times count from now, as nobody has answered yet: 32 bits of ms hold 49 days."""
     start_ms = wish.start_ms or wish.show.start_ms or now_ms
     return m.Armed(
         at_ms=now_ms,
-        epoch_ms=past.armed.epoch_ms if past.armed else min(now_ms, start_ms),
+        epoch_ms=now_ms,
         show=wish.show,
         show_hash=wish.show.hash(),
         opens_ms=schedule(wish.show, start_ms, wish.speed),
@@ -212,8 +218,8 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def _address(host: str, listener: socket.socket) -> str:
-    port = listener.getsockname()[1]
-    if ipaddress.ip_address(host).is_unspecified:
+    bound, port = listener.getsockname()[:2]
+    if ipaddress.ip_address(bound).is_unspecified:
         host = lan_address()
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 

@@ -15,7 +15,7 @@ from hairpin import messages as m
 from hairpin.bus.local import LocalBus
 from hairpin.bus.unix import UnixHub
 from hairpin.claims.desk import ClaimsDesk
-from hairpin.errors import EngineDown
+from hairpin.errors import DataDamaged, EngineDown
 from hairpin.frame import Kind
 from hairpin.journal import Journal, Writer, encode_control
 from hairpin.node.data import DataDirectory, Keys
@@ -55,16 +55,18 @@ class Stage:
         arm: m.Armed,
         media: tuple[tuple[str, m.Document], ...],
     ) -> None:
-        """`arm` is journalled if the journal's show is not this one yet."""
+        """`arm` is journalled if it is not the journal's last one."""
         self._clock = world.clock
+        self._damaged: dict[int, str] = {}
+        """Strands that cannot be read, and why: their results stay provisional."""
         journal = data.journal()
         past = read_past(journal, directors(journal))
         known = journal.incarnations()
         writer = _begin(journal, world)
         self.bus = LocalBus()
         self.keeper = Keeper(journal, world.clock)
-        self.bus.subscribe(m.TOPIC_SYNCED, m.Synced, self.keeper.synced)
-        if past.armed is None or past.armed.show_hash != arm.show_hash:
+        self.bus.subscribe(m.TOPIC_SYNCED, m.Synced, self._synced)
+        if past.armed is None or past.armed.at_ms != arm.at_ms:
             writer.commit(Kind.CONTROL, encode_control(arm), 1)
             past.take(arm)
         desk = ClaimsDesk(world, data.winners_path, keys.ticket_key().claim)
@@ -89,6 +91,8 @@ class Stage:
     def health(self) -> str | None:
         if self.director.error:
             return self.director.error
+        for why in self._damaged.values():
+            return why
         return None if self._alive() else "no gate reports"
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -124,9 +128,19 @@ class Stage:
 
     # --- requests and news ------------------------------------------------------------------------
 
+    def _synced(self, news: m.Synced) -> None:
+        """Damage found while the show is on stops the counting of one strand, not the show."""
+        if news.incarnation in self._damaged:
+            return
+        try:
+            self.keeper.synced(news)
+        except DataDamaged as damage:
+            self._damaged[news.incarnation] = damage.message
+            log.critical("a strand is damaged", why=damage.message, remedy=damage.remedy)
+
     async def _order_now(self, gate: m.Synced) -> m.OrderState:
         """A gate connects: it also says how far it is, which news may have failed to."""
-        self.keeper.synced(gate)
+        self._synced(gate)
         return await self.director.order_now(gate)
 
     async def _clocks(self, request: m.ClocksRequest) -> m.ClocksReply:

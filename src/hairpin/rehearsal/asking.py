@@ -6,7 +6,9 @@ One connection per call, plain HTTP/1.1 to one of our own listeners.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import math
+import random
+from collections.abc import AsyncGenerator
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,8 +16,11 @@ from urllib.parse import urlsplit
 import msgspec
 
 from hairpin.errors import EngineDown, YourMistake
+from hairpin.world import Clock
 
 TIMEOUT_S = 10.0
+RETRY_CAP_S = 2.0
+"""Less than a phone's 10 s, since the whole crowd waits for these answers."""
 LINE_BYTES_MAX = 8 << 20
 """An event is one line, and counts by country make it long."""
 
@@ -78,16 +83,60 @@ async def call(
     return Reply(status, content)
 
 
-async def events(to: Address, path: str, token: str) -> AsyncIterator[tuple[str, bytes]]:
+class Inquirer:
+    """Asks one node until it answers, as phones do: with full jitter between tries."""
+
+    def __init__(self, to: Address, clock: Clock, dice: random.Random) -> None:
+        self._to = to
+        self._clock = clock
+        self._dice = dice
+
+    async def document(self, path: str, patience_s: float = math.inf) -> dict[str, Any]:
+        """What phones read; a node that just began may not have it yet.
+
+        After `patience_s` raises `EngineDown` where nobody answers, `YourMistake` where it is no
+        Hairpin that does.
+        """
+        reply = await self.ask("GET", path, patience_s, until=HTTPStatus.OK)
+        return reply.json(f"http://{self._to}{path}")
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        patience_s: float,
+        payload: object = None,
+        until: int | None = None,
+    ) -> Reply:
+        """The first answer that is no 503, or the first one of status `until`; after `patience_s`
+        any answer, or `EngineDown`."""
+        deadline_ms = self._clock.monotonic_ms() + patience_s * 1000
+        tries = 0
+        while True:
+            impatient = self._clock.monotonic_ms() > deadline_ms
+            try:
+                reply = await call(self._to, method, path, payload)
+                done = reply.status == until if until else reply.status != 503
+                if done or impatient:
+                    return reply
+            except EngineDown:
+                if impatient:
+                    raise
+            await asyncio.sleep(self._dice.uniform(0.0, min(RETRY_CAP_S, 0.1 * 2.0**tries)))
+            tries = min(tries + 1, 8)
+
+
+async def events(to: Address, path: str, token: str) -> AsyncGenerator[tuple[str, bytes], None]:
     """Server-sent events as (name, data) until the connection ends, then `EngineDown`."""
     try:
         async with asyncio.timeout(TIMEOUT_S):
             reader, writer = await asyncio.open_connection(to.host, to.port, limit=LINE_BYTES_MAX)
-            writer.write(_head(to, "GET", path, token, "text/event-stream", b""))
-            status, _ = await _read_head(reader)
-    except (OSError, EOFError, ValueError) as error:
+    except OSError as error:
         raise _down(to, error) from error
     try:
+        writer.write(_head(to, "GET", path, token, "text/event-stream", b""))
+        async with asyncio.timeout(TIMEOUT_S):
+            status, _ = await _read_head(reader)
         if status != HTTPStatus.OK:
             raise EngineDown(f"{to}{path} answered {status}", "Check the token.")
         name, data = "message", b""
@@ -100,7 +149,7 @@ async def events(to: Address, path: str, token: str) -> AsyncIterator[tuple[str,
             elif not line and data:
                 yield name, data
                 name, data = "message", b""
-    except (OSError, ValueError) as error:
+    except (OSError, EOFError, ValueError) as error:
         raise _down(to, error) from error
     finally:
         writer.close()

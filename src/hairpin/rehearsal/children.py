@@ -23,11 +23,9 @@ class ChildEnded(HairpinError):
     """A child ended that should live; carries its own exit code and its last words."""
 
     def __init__(self, name: str, exit_code: int, log: Path) -> None:
-        words = last_words(log)
-        super().__init__(
-            words or f"the {name} ended with exit code {exit_code}",
-            "" if words else f"See {log}.",
-        )
+        how = f"signal {-exit_code}" if exit_code < 0 else f"exit code {exit_code}"
+        words = explained(log) if exit_code > 0 else ""
+        super().__init__(words or f"the {name} ended with {how}", "" if words else f"See {log}.")
         self.exit_code = exit_code if exit_code > 0 else 1
 
 
@@ -97,11 +95,10 @@ async def start(name: str, arguments: Sequence[str], log: Path, piped: bool = Fa
     return Child(name, process, log)
 
 
-def last_words(log: Path) -> str:
-    """The last error that a child explained in its log; else the end of the log."""
+def explained(log: Path) -> str:
+    """The last error that a child explained at the end of its log, if it did."""
     try:
         text = log.read_bytes()[-LOG_SHOWN_BYTES:].decode(errors="replace").strip()
     except OSError:
         return ""
-    _, explained, error = f"\n{text}".rpartition("\nhairpin: ")
-    return error if explained else text
+    return f"\n{text}".rpartition("\nhairpin: ")[2] if "hairpin: " in text else ""

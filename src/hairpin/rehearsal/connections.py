@@ -146,13 +146,14 @@ class Connection(asyncio.Protocol):
         return False
 
     def connection_lost(self, _error: Exception | None) -> None:
+        if self.gone.done():
+            return
         if self.busy:
             self.busy = False
             self._owner.traffic.lost(self)
         self._owner.closed(self)
         self.hanging_up = True
-        if not self.gone.done():
-            self.gone.set_result(None)
+        self.gone.set_result(None)
 
 
 def parse_reply(data: bytes) -> tuple[int, bytes, int] | None:
@@ -223,9 +224,9 @@ class Connections:
         self.rested(connection)
 
     def closed(self, connection: Connection) -> None:
-        self._open.discard(connection)
-        if not connection.hanging_up:
+        if connection in self._open and not connection.hanging_up:
             self.lost += 1
+        self._open.discard(connection)
 
     def rested(self, connection: Connection) -> None:
         """`connection` is free: it takes the next request that is due, or waits for one."""
@@ -251,15 +252,10 @@ class Connections:
 
     async def _keep(self, post: bytes, get: bytes) -> None:
         """One place in the crowd's set of connections, filled again whenever it falls empty."""
-        loop = asyncio.get_running_loop()
         failures = 0
         while True:
-            try:
-                async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                    _, connection = await loop.create_connection(
-                        lambda: Connection(self, post, get), self._host, self._port
-                    )
-            except OSError:  # TimeoutError is one
+            connection = Connection(self, post, get)
+            if not await self._connect(connection):
                 longest = min(RECONNECT_CAP_S, 0.25 * 2.0**failures)
                 failures = min(failures + 1, 8)
                 await asyncio.sleep(self._dice.uniform(0.0, longest))
@@ -267,3 +263,16 @@ class Connections:
             failures = 0
             await asyncio.shield(connection.gone)  # `stop` waits for it too
             await asyncio.sleep(self._dice.uniform(0.0, 0.05))
+
+    async def _connect(self, connection: Connection) -> bool:
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                loop = asyncio.get_running_loop()
+                await loop.create_connection(lambda: connection, self._host, self._port)
+        except BaseException as error:
+            # A cancellation may hit a transport that was just made; uvloop then closes it silently.
+            connection.connection_lost(None)
+            if not isinstance(error, OSError):  # TimeoutError is one
+                raise
+            return False
+        return True

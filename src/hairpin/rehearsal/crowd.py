@@ -12,15 +12,13 @@ import math
 import random
 import time
 from collections.abc import Callable
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from hairpin.errors import EngineDown
-from hairpin.rehearsal import asking, script
+from hairpin.rehearsal import asking, prizes, script
 from hairpin.rehearsal.connections import Connections
 from hairpin.rehearsal.phones import Phones
 from hairpin.rehearsal.record import Record
@@ -42,7 +40,6 @@ POLL_MS = 50.0
 """How often the crowd looks whether a question that is due has opened."""
 LAST_REPLIES_S = 12.0
 """Longer than the timeout of a request, so that every request has an outcome."""
-CLAIM_WAIT_S = 30.0
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -90,6 +87,7 @@ class Crowd:
         self._to = asking.address(settings.url)
         self._rng = np.random.default_rng(settings.seed)
         self._dice = random.Random(settings.seed)
+        self._inquirer = asking.Inquirer(self._to, world.clock, self._dice)
         self._rounds: dict[int, Round] = {}
         self._early: dict[int, Round] = {}
         self._shift_ms = 0.0
@@ -105,14 +103,17 @@ class Crowd:
         """Until cancelled, or until the show is over if so set. Raises `EngineDown` if the node
         never answered, `YourMistake` if what answers is no Hairpin."""
         started_ms = self._world.clock.monotonic_ms()
-        show = (await self._document("/show.json", FIRST_ANSWER_S)).json(self._settings.url)
+        show = await self._inquirer.document("/show.json", FIRST_ANSWER_S)
         self._begin(show)
-        ticker = asyncio.create_task(self._tick())
+        tasks = [asyncio.create_task(self._tick()), asyncio.create_task(self._follow())]
         try:
-            await self._follow()
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
         finally:
-            ticker.cancel()
-            await asyncio.gather(ticker, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await self._connections.stop()
             totals = self._record.totals
             totals.seconds = (self._world.clock.monotonic_ms() - started_ms) / 1000
@@ -184,7 +185,7 @@ class Crowd:
         """Look at `/now` when phones would, until the show is over."""
         first = True
         while True:
-            now = (await self._document("/now")).json(self._settings.url)
+            now = await self._inquirer.document("/now")
             self._shift_ms = float(now["now"]) - self._world.clock.monotonic_ms()
             if first:
                 self._plan_joins(now)
@@ -193,7 +194,7 @@ class Crowd:
             if now["state"] == "over" and self._settings.exit_after_over:
                 break
             await asyncio.sleep(self._pause_ms(now) / 1000)
-        await self._claim()
+        self._record.totals.claims = await prizes.claim(self._inquirer, self._phones)
         await self._last_replies()
 
     def _plan_joins(self, now: dict[str, Any]) -> None:
@@ -270,67 +271,12 @@ class Crowd:
 
     # --- the end ------------------------------------------------------------------------------
 
-    async def _claim(self) -> None:
-        """Contenders of this crowd claim, each with a name that nobody can take for a person's."""
-        contenders = await self._contenders()
-        for number in contenders:
-            fan = self._phones.fan_of(number)
-            ticket = None if fan is None else self._phones.ticket[fan]
-            if fan is None or ticket is None:
-                continue  # a stranger's: a person in a browser
-            claim = {
-                "ticket": ticket.decode(),
-                "claim": self._phones.claim[fan],
-                "name": f"Synthetic fan {number}",
-                "consent": True,
-            }
-            reply = await self._ask("POST", "/api/claim", CLAIM_WAIT_S, claim)
-            self._record.totals.claims += reply.status == 202
-
-    async def _contenders(self) -> list[int]:
-        deadline_ms = self._world.clock.monotonic_ms() + CLAIM_WAIT_S * 1000
-        while self._world.clock.monotonic_ms() < deadline_ms:
-            now = (await self._document("/now")).json(self._settings.url)
-            if now["contenders"] is not None:
-                return [int(fan) for fan in now["contenders"]["fans"]]
-            await asyncio.sleep(0.5)
-        return []
-
     async def _last_replies(self) -> None:
         deadline_ms = self._world.clock.monotonic_ms() + LAST_REPLIES_S * 1000
         while self._world.clock.monotonic_ms() < deadline_ms:
             if not (self._connections.in_flight or self._traffic.retrying or self._traffic.waiting):
                 return
             await asyncio.sleep(0.05)
-
-    async def _document(self, path: str, patience_s: float = math.inf) -> asking.Reply:
-        """What a phone reads; a node that just began may not have it yet."""
-        return await self._ask("GET", path, patience_s, until=HTTPStatus.OK)
-
-    async def _ask(
-        self,
-        method: str,
-        path: str,
-        patience_s: float,
-        payload: object = None,
-        until: int | None = None,
-    ) -> asking.Reply:
-        """Ask with full jitter until there is an answer (of status `until`). After `patience_s` the
-        last answer, or `EngineDown`."""
-        deadline_ms = self._world.clock.monotonic_ms() + patience_s * 1000
-        tries = 0
-        while True:
-            impatient = self._world.clock.monotonic_ms() > deadline_ms
-            try:
-                reply = await asking.call(self._to, method, path, payload)
-                done = reply.status == until if until else reply.status != 503
-                if done or impatient:
-                    return reply
-            except EngineDown:
-                if impatient:
-                    raise
-            await asyncio.sleep(self._dice.uniform(0.0, min(2.0, 0.1 * 2.0**tries)))
-            tries = min(tries + 1, 8)
 
     def _write(self) -> None:
         self._record.totals.connections_lost = self._connections.lost

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 
 import msgspec
@@ -20,7 +21,7 @@ from hairpin.world import Clock
 
 NODE_START_S = 60.0
 """The first start of an installation may have to compile kernels."""
-NODE_READY_MS = 2_500.0
+NODE_READY_MS = 4_000.0
 JOINS_PER_S = 40_000.0
 """A cautious guess of what two cores take."""
 SETTLE_S = 30.0
@@ -122,11 +123,11 @@ class Night:
         await self._settled()
 
     async def _settled(self) -> None:
-        """Wait until the live count is final and no longer changes."""
+        """Wait until the live count is final, stands still, and every claim is approved."""
         still_s = 0.0
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SETTLE_S):
-                while still_s < STILL_S or not self.console.final:
+                while still_s < STILL_S or not self.console.final or self.producer.busy:
                     before = self.console.tally and self.console.tally.journalled
                     await asyncio.sleep(0.1)
                     after = self.console.tally and self.console.tally.journalled
@@ -143,6 +144,12 @@ class Producer:
         self._asked: set[int] = set()
         self.approved = 0
 
+    @property
+    def busy(self) -> bool:
+        """Does a claim wait for approval?"""
+        order = self._console.order
+        return order is not None and any(claim.status == "claimed" for claim in order.claims)
+
     async def work(self) -> None:
         """Until cancelled."""
         while True:
@@ -157,16 +164,22 @@ class Producer:
                 self._console.changed.set()
             for claim in order.claims:
                 if claim.status == "claimed" and claim.fan not in self._asked:
-                    self._asked.add(claim.fan)
-                    self.approved += await self._order({"do": "approve", "fan": claim.fan})
+                    await self._approve(claim.fan)
 
-    async def _order(self, step: dict[str, object]) -> bool:
-        """True if the node took the step; a node that is away is asked again later."""
+    async def _approve(self, fan: int) -> None:
+        status = await self._order({"do": "approve", "fan": fan})
+        if status is None:
+            return
+        self._asked.add(fan)
+        self.approved += status == HTTPStatus.OK
+
+    async def _order(self, step: dict[str, object]) -> int | None:
+        """The reply's status; None where the node is away: it is asked again later."""
         try:
             reply = await asking.call(self._private, "POST", "/api/order", step, self._token)
         except EngineDown:
-            return False
-        return reply.status == 200
+            return None
+        return reply.status
 
 
 @contextlib.asynccontextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import msgspec
 
@@ -93,9 +94,11 @@ class Screen:
         """Until cancelled."""
         while True:
             self.connected()
+            stream = asking.events(self._to, self._path, self._token)
             try:
-                async for name, data in asking.events(self._to, self._path, self._token):
-                    self.take(name, data)
+                async with contextlib.aclosing(stream):
+                    async for name, data in stream:
+                        self.take(name, data)
             except EngineDown:
                 await asyncio.sleep(RECONNECT_S)
 

@@ -21,6 +21,9 @@ from hairpin.world import Clock
 
 log = structlog.get_logger()
 
+LEASE_MIN = 64
+"""Fan numbers; a lease has fewer only when no more are left."""
+
 
 class Desk(Protocol):
     """Where contenders claim; a room of its own, and this is all that the stage knows of it."""
@@ -202,7 +205,9 @@ class Director:
     async def lease(self, request: m.LeaseRequest) -> m.LeaseReply:
         """Numbers that nobody ever had; journalled before they are given away."""
         first = self._past.leased
-        count = min(request.count, self.show.tickets_max - first)
+        left = self.show.tickets_max - first
+        # No gate may hoard what another one needs, or burn much of it by a crash.
+        count = min(request.count, max(left // 16, LEASE_MIN), left)
         if count <= 0:
             return m.LeaseReply(first, 0)
         self.write(m.Leased(self._clock.now_ms(), request.incarnation, first, count))
@@ -241,6 +246,10 @@ class Director:
             self._fence_dead()
             if self._ready_to_announce():
                 self.announce()
+                self.publish()
+            if self._past.announced is not None and self._desk.announced() is None:
+                # Journalled, but the desk could not keep it at that time.
+                self._desk.announce(self._past.announced, self._all_ranks())
                 self.publish()
             if self._desk.expire(now_ms):
                 self.publish()

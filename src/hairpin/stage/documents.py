@@ -242,8 +242,11 @@ def _result(
 
 
 def suppressed(counts: Sequence[int], cell_min: int) -> tuple[int | None, ...]:
-    """Counts as they may be published: None where fewer than `cell_min` people stand behind one."""
-    return tuple(None if count < cell_min else count for count in counts)
+    """Counts as they may be published: None where some, but fewer than `cell_min`, stand behind one.
+
+    A count of 0 says nothing about anybody, and is shown.
+    """
+    return tuple(None if 0 < count < cell_min else count for count in counts)
 
 
 def _past(question: Question, index: int, moment: Moment, tally: QuestionTally | None) -> Body:

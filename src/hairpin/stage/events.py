@@ -184,7 +184,7 @@ def wall_question(tally: QuestionTally, state: State, cell_min: int) -> ShownQue
 
 
 def _wall_cell(cell: Cell, revealed: bool, cell_min: int) -> ShownCell:
-    if cell.answers < cell_min:
+    if 0 < cell.answers < cell_min:
         return ShownCell(None, None)
     return ShownCell(cell.answers, cell.right if revealed else None)
 

@@ -9,7 +9,7 @@ from hairpin import messages as m
 from hairpin.errors import DataDamaged
 from hairpin.frame import Kind
 from hairpin.journal import Journal, decode_control
-from hairpin.order import IllegalStep, RunningOrder, Step
+from hairpin.order import IllegalStep, RunningOrder, State, Step
 
 DIRECTOR = "director"
 
@@ -33,6 +33,16 @@ class Past:
         """Did any question open?"""
         moments = self.order.moments if self.order else ()
         return any(moment.opened_ms is not None for moment in moments)
+
+    @property
+    def untouched(self) -> bool:
+        """Was no step taken yet? Then the show may be armed anew, with other times."""
+        moments = self.order.moments if self.order else []
+        questions = self.order.show.questions if self.order else ()
+        return all(
+            moment.state is State.WAITING and moment.right == question.right
+            for moment, question in zip(moments, questions, strict=True)
+        )
 
     def take(self, record: m.AnyControl) -> None:
         self._take(record)

@@ -7,7 +7,8 @@ What changes later (a correction, a void, a late answer) refolds the question fr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import singledispatchmethod
 
 import numpy as np
@@ -23,6 +24,9 @@ from hairpin.tally.cells import OutOfRange, QuestionCount, Scores, clamp_of
 
 Positions = dict[int, int]
 """Incarnation to number of frames."""
+
+LATE = "late answers"
+"""Why a final result changed, if nobody changed it."""
 
 Replay = Callable[[Positions], Iterable[Records]]
 """Yields all journalled answers up to these positions."""
@@ -48,6 +52,8 @@ class Line:
         """The result that was published last, by an earlier process, too."""
         self.changed = False
         """Corrected or voided since then."""
+        self.reach: Positions = {}
+        """The last frame of each strand that holds an answer to it."""
 
     @property
     def status(self) -> str:
@@ -57,15 +63,17 @@ class Line:
             return "final"
         return "provisional" if self.closed else "counting"
 
-    def resume_version(self, answers: int) -> None:
+    def resume_version(self) -> None:
         """After its first fold: a restart and a recount go on from the version that people saw."""
         told = self.told
         if told is None:
             return
-        if self.changed or told.answers != answers:
-            self.version = told.version + 1
-        else:
-            self.version, self.reason = told.version, told.reason
+        late = any(n > told.positions.get(str(strand), 0) for strand, n in self.reach.items())
+        if late and not self.changed:
+            self.reason = LATE
+        elif not self.changed:
+            self.reason = told.reason
+        self.version = told.version + (late or self.changed)
 
 
 class Strand:
@@ -102,7 +110,7 @@ class Book:
         self.fans_leased = 0
         self.named: set[int] = set()
         """Incarnations that some record speaks of: their strands must be there."""
-        self._early: dict[int, list[Records]] = {}
+        self._early: dict[int, list[tuple[Frame, Records]]] = {}
 
     @property
     def show(self) -> Show:
@@ -147,7 +155,7 @@ class Book:
             line.missing = tuple(n for n, strand in strands if not strand.done_with(index))
             if not line.missing:
                 self._fold(line, line.count, line.reason)
-                line.resume_version(line.count.answers)
+                line.resume_version()
                 settled.append(index)
         return settled
 
@@ -172,8 +180,9 @@ class Book:
         line.count = QuestionCount(
             line.question, clamp_of(armed.show, record.at_ms, armed.epoch_ms)
         )
-        for records in self._early.pop(record.question, []):
-            line.count.add(records)
+        for frame, records in self._early.pop(record.question, []):
+            with _admitted(frame):
+                line.count.add(records)
 
     @_control.register
     def _(self, record: m.Closed) -> None:
@@ -233,17 +242,16 @@ class Book:
             if index >= len(self.lines):
                 raise _damaged(frame, f"an answer to question {index + 1}, which does not exist")
             line = self.lines[index]
+            line.reach[frame.incarnation] = frame.sequence + 1
             if line.count is None:
                 # Received within the permitted clock skew before the opening was heard of.
-                self._early.setdefault(index, []).append(records)
+                self._early.setdefault(index, []).append((frame, records))
                 continue
-            try:
+            with _admitted(frame):
                 if line.version:
-                    self._refold(line, index, "late answers")
+                    self._refold(line, index, LATE)
                 else:
                     line.count.add(records)
-            except OutOfRange as error:
-                raise _damaged(frame, str(error)) from error
 
     # --- folding ----------------------------------------------------------------------------------
 
@@ -279,6 +287,15 @@ class Book:
         for records in self.replay(upto):
             count.add(records[records["question"] == index])
         return count
+
+
+@contextmanager
+def _admitted(frame: Frame) -> Iterator[None]:
+    """What no gate could have admitted is damage of the frame that it stands in."""
+    try:
+        yield
+    except OutOfRange as error:
+        raise _damaged(frame, str(error)) from error
 
 
 def by_question(frame: Frame) -> list[tuple[int, Records]]:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hairpin.answer import Records
-from hairpin.country import COUNTRIES_MAX
+from hairpin.country import CODES, COUNTRIES_MAX
 from hairpin.kernel import compiled
 from hairpin.show import AGE_BANDS, Question, Show
 
@@ -120,8 +120,9 @@ class QuestionCount:
         self.answers = 0
         """Counted: one per fan."""
         self.words: Words = np.full(_FANS_FIRST, NO_ANSWER, np.uint64)
-        self._masks = 1 << len(question.choices)
-        self.cells: Cells = np.zeros((self._masks, AGE_BANDS, COUNTRIES_MAX), np.int64)
+        self._legal = np.array([question.legal(choice) for choice in range(256)])
+        masks = 1 << len(question.choices)
+        self.cells: Cells = np.zeros((masks, AGE_BANDS, COUNTRIES_MAX), np.int64)
         """Shape (choice mask, age band, country)."""
 
     @property
@@ -132,8 +133,12 @@ class QuestionCount:
         """Merge records of this question. Raises OutOfRange before anything is counted."""
         if not len(records):
             return
-        if int(records["choice"].max()) >= self._masks or int(records["age_band"].max()) > 2:
-            raise OutOfRange("a record's choice or age band does not exist in the show")
+        if not (
+            self._legal[records["choice"]].all()
+            and int(records["age_band"].max()) < AGE_BANDS
+            and int(records["country"].max()) < len(CODES)
+        ):
+            raise OutOfRange("a record's choice, age band or country does not exist in the show")
         highest = int(records["fan"].max())
         if highest >= len(self.words):
             size = capacity_for(highest, len(self.words))

@@ -114,6 +114,16 @@ def test_a_failed_sync_is_never_followed_by_a_write_to_the_same_file(
     assert scene.path(1, 1).exists()
 
 
+def test_rolling_does_not_undo_the_need_for_another_file(scene: Scene, faults: Plan) -> None:
+    writer = scene.journal.writer()
+    faults(*FAILED_SYNC)
+    refused(writer, b"no")
+    writer.roll()
+    writer.commit(Kind.ANSWERS, b"yes", 1)
+    assert scene.path(1).stat().st_size == 0
+    assert scene.bodies(1) == [b"yes"]
+
+
 def test_a_full_disk_needs_no_new_segment(scene: Scene, faults: Plan) -> None:
     writer = scene.write([b"before"])
     faults(*SHORT_WRITE * 4)

@@ -1,8 +1,17 @@
 from __future__ import annotations
 
+import asyncio
+import random
+from collections.abc import Callable
+
 import pytest
 
-from hairpin.rehearsal.connections import browser_headers, parse_reply
+from hairpin.rehearsal.connections import (
+    Connection,
+    Connections,
+    browser_headers,
+    parse_reply,
+)
 from hairpin.rehearsal.traffic import forged
 
 WHOLE = b"HTTP/1.1 201 Created\r\ncontent-length: 2\r\nX: y\r\n\r\n{}"
@@ -45,3 +54,50 @@ def test_cheats_try_four_ways_and_none_is_the_real_answer() -> None:
     lines = {forged(real, tail, number) for number in range(4)}
     assert len(lines) == 4
     assert b"POST /a/" + real + tail not in lines
+
+
+class NoTraffic:
+    """Has nothing to send, and counts what was lost."""
+
+    def __init__(self) -> None:
+        self.lost_requests = 0
+
+    def next_request(self, connection: Connection) -> bool:
+        return False
+
+    def replied(self, connection: Connection, status: int, body: bytes) -> None:
+        raise AssertionError("a reply without a request")
+
+    def lost(self, connection: Connection) -> None:
+        self.lost_requests += 1
+
+
+async def test_a_connection_that_breaks_while_it_is_made_is_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The transport may be there already, and then nobody tells that it is gone again."""
+    connections = Connections("127.0.0.1", 1, 1, random.Random(1), NoTraffic())
+    connection = Connection(connections, b"", b"")
+
+    async def create(factory: Callable[[], Connection], host: str, port: int) -> None:
+        factory().connection_made(asyncio.Transport())
+        raise TimeoutError
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", create)
+    assert not await connections._connect(connection)
+    assert connection.gone.done()
+    assert connections.open == 0
+
+
+async def test_bytes_that_nobody_asked_for_break_the_connection() -> None:
+    class Transport(asyncio.Transport):
+        aborted = False
+
+        def abort(self) -> None:
+            self.aborted = True
+
+    connections = Connections("127.0.0.1", 1, 1, random.Random(1), NoTraffic())
+    connection, transport = Connection(connections, b"", b""), Transport()
+    connection.connection_made(transport)
+    connection.data_received(WHOLE)
+    assert transport.aborted

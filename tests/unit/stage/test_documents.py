@@ -277,5 +277,5 @@ def test_an_image_that_is_gone_is_left_out(make: Any) -> None:
 
 
 def test_suppressed() -> None:
-    assert suppressed((0, 4, 5, 6), 5) == (None, None, 5, 6)
+    assert suppressed((0, 4, 5, 6), 5) == (0, None, 5, 6)
     assert suppressed((0, 1), 0) == (0, 1)

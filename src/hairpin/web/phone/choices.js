@@ -4,7 +4,7 @@ import { el } from "/shared/dom.js";
 
 import { sign } from "./hairpin.js";
 
-/** `{element, picked, update({locked, choice, result, poll})}`; `pick(mask)` tells what was touched. */
+/** `{element, update({locked, choice, result, poll})}`; `pick(mask)` tells what was touched. */
 export function choices(question, language, pick) {
   let picked = 0;
   let open = true;
@@ -19,20 +19,16 @@ export function choices(question, language, pick) {
   function touch(bit) {
     if (!open) return;
     picked = question.multiple ? picked ^ bit : bit;
-    press(picked);
     pick(picked);
-  }
-
-  function press(mask) {
-    rows.forEach(({ button }, at) => button.setAttribute("aria-pressed", String(Boolean(mask & (1 << at)))));
   }
 
   return {
     element,
     update({ locked, choice, result, poll }) {
       open = !locked;
-      press(locked ? choice : picked);
+      const pressed = locked ? choice : picked;
       rows.forEach((one, at) => {
+        one.button.setAttribute("aria-pressed", Boolean(pressed & (1 << at)));
         one.button.setAttribute("aria-disabled", locked);
         reveal(one, at, { choice, result, poll, language });
       });
@@ -46,7 +42,7 @@ function row(choice, at, language, touched) {
   const words = language.put(el("span", { class: "words" }), choice.text);
   const button = el(
     "button",
-    { class: "choice", "aria-pressed": "false", onclick: touched, "data-choice": at },
+    { class: "choice", onclick: touched, "data-choice": at },
     el("i", { class: "bar" }),
     choice.image && el("img", { src: choice.image, alt: "", decoding: "async" }),
     el("span", { class: "box" }, sign("yes")),
@@ -64,12 +60,9 @@ function reveal({ button, share, tags }, at, { choice, result, poll, language })
   const part = result?.answers ? result.by_choice[at] / result.answers : 0;
   button.classList.toggle("right", right);
   button.classList.toggle("own", own);
-  button.style.setProperty("--share", result ? part.toFixed(4) : "0");
+  button.style.setProperty("--share", part.toFixed(4));
   share.textContent = result ? language.percent(part) : "";
-  tags.replaceChildren(
-    ...[
-      right && el("span", { class: "tag right" }, sign("yes"), words.rightAnswer),
-      result && own && el("span", { class: "tag" }, words.yourAnswer),
-    ].filter(Boolean),
-  );
+  tags.replaceChildren();
+  if (right) tags.append(el("span", { class: "tag right" }, sign("yes"), words.rightAnswer));
+  if (result && own) tags.append(el("span", {}, words.yourAnswer));
 }

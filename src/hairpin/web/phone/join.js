@@ -49,7 +49,7 @@ export function joinView(phone) {
         return undefined;
       },
     );
-    if (joined) return phone.joined(joined, band, country.value);
+    if (joined) return phone.joined(joined, country.value);
     notice.textContent = words.joinRefused;
     bands.forEach((button) => button.removeAttribute("aria-disabled"));
     busy = false;

@@ -6,7 +6,6 @@ const CAP_MS = 10_000;
 const PATIENCE_MS = 8_000;
 const WAKE_SPREAD_MS = 1_000;
 const SHORTEST_MS = 500;
-const STALE_MS = 5_000;
 
 /** Milliseconds before try number `n` (from 0) is repeated. */
 export function jitter(n) {
@@ -21,9 +20,8 @@ export function rest(ms, least_ms = 0) {
     function wake() {
       if (document.hidden) return;
       const gone_ms = performance.now() - begun;
-      const soon_ms = Math.max(least_ms - gone_ms, 0) + Math.random() * WAKE_SPREAD_MS;
       clearTimeout(timer);
-      timer = setTimeout(finish, Math.max(0, Math.min(ms - gone_ms, soon_ms)));
+      timer = setTimeout(finish, Math.min(ms, Math.max(least_ms, gone_ms) + Math.random() * WAKE_SPREAD_MS) - gone_ms);
     }
     function finish() {
       removeEventListener("online", wake);
@@ -35,14 +33,14 @@ export function rest(ms, least_ms = 0) {
   });
 }
 
-// Resolves when somebody can see the page.
+// Resolves when, or a little after, somebody can see the page.
 function seen() {
   if (!document.hidden) return Promise.resolve();
   return new Promise((done) => {
     document.addEventListener("visibilitychange", function look() {
       if (document.hidden) return;
       document.removeEventListener("visibilitychange", look);
-      done();
+      setTimeout(done, Math.random() * WAKE_SPREAD_MS);
     });
   });
 }
@@ -66,12 +64,9 @@ export function post(path, json) {
 export async function read(path) {
   const sent = Date.now();
   const reply = await ask(path);
+  const received = Date.now();
   if (!reply?.ok) return null;
-  try {
-    return { body: await reply.json(), sent, received: Date.now() };
-  } catch {
-    return null;
-  }
+  return reply.json().then((body) => ({ body, sent, received }), () => null);
 }
 
 /** Sends until `settle(reply)` returns something; no reply is null. */
@@ -96,7 +91,7 @@ export class Poll {
   #clock;
   #fresh;
   #trouble;
-  #last = null;
+  #newest_ms = 0;
 
   /** `fresh(now)` gets every new document, `trouble(times)` the failures in a row, 0 when over. */
   constructor(clock, fresh, trouble) {
@@ -122,11 +117,9 @@ export class Poll {
   }
 
   #take(now) {
-    const last = this.#last;
-    const older = last && (now.now < last.now || (now.version < last.version && now.now < last.now + STALE_MS));
-    if (older) return; // from a cache that is behind another one
-    this.#last = now;
-    this.#fresh(now);
+    if (now.now < this.#newest_ms) return; // from a cache that is behind another one
+    this.#newest_ms = now.now;
+    queueMicrotask(() => this.#fresh(now)); // a mistake in a view must not end the asking
   }
 
   // Counted from the moment that the document was made, since a cache may have held it.

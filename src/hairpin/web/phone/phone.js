@@ -57,10 +57,10 @@ class Phone {
   }
 
   /** A new ticket begins from nothing; only an answer to the open question is sent with it. */
-  joined({ ticket, claim }, band, country) {
+  joined({ ticket, claim }, country) {
     const opened = this.now?.state === "open" ? this.now.question.opened_at : null;
     this.store.change((data) => {
-      Object.assign(data, { ticket, claim, band, country, unknownTicket: false, claimed: false });
+      Object.assign(data, { ticket, claim, country, unknownTicket: false, claimed: false });
       for (const [index, answer] of Object.entries(data.answers)) {
         if (answer.state !== "sending" || answer.opened !== opened) delete data.answers[index];
       }
@@ -126,7 +126,9 @@ class Phone {
     Object.assign(document.documentElement, { lang: base, dir: direction(base) });
     this.language.put($("title"), this.show.title);
     document.title = $("title").textContent;
-    const options = offered(this.show).map((one) => el("option", { value: one, lang: one, selected: one === tag }, named(one, "language", one)));
+    const options = offered(this.show).map((one) =>
+      el("option", { value: one, lang: one, selected: one === tag }, named(one, "language", one)),
+    );
     const select = el("select", { "aria-label": words.language, onchange: () => this.#choose(select.value) }, ...options);
     $("language").replaceChildren(select);
     this.update();

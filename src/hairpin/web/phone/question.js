@@ -37,6 +37,7 @@ export function questionView(phone) {
     const answer = answers.of(question);
     const { result } = phone.now;
     const facts = { phase, answer, result, picked, tries: answers.tries[question.index] ?? 0, online: phone.online };
+    if (phase === "revealed" && parts.element.dataset.phase === "closed") scrollTo(0, 0);
     parts.element.dataset.phase = phase;
     if (phase === "open") tick(answer);
     parts.card.update();

@@ -3,7 +3,6 @@
 const EMPTY = {
   ticket: null,
   claim: null,
-  band: null,
   country: null,
   language: null,
   unknownTicket: false, // a gate said that it does not know our ticket

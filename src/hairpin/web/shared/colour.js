@@ -4,13 +4,14 @@ const DARK = [11, 10, 16]; // --ground and --raised of tokens.css
 const RAISED = [23, 21, 31];
 const LIGHT = [250, 247, 241];
 const WHITE = [255, 255, 255];
+const BLACK = [0, 0, 0];
 const GLOW = 0.22; // the most of an accent that shines on the ground
 
 /** Sets --accent and its readable forms on `root` from "#rrggbb". */
 export function setAccent(root, hex) {
   if (!/^#[0-9a-f]{6}$/i.test(hex)) return;
   const accent = [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
-  const ink = contrast(accent, DARK) >= contrast(accent, WHITE) ? DARK : WHITE;
+  const ink = contrast(accent, BLACK) >= contrast(accent, WHITE) ? BLACK : WHITE;
   root.style.setProperty("--accent", hex);
   root.style.setProperty("--accent-ink", css(ink));
   root.style.setProperty("--accent-on-dark", css(readable(accent, [RAISED, mix(DARK, accent, GLOW)], WHITE)));

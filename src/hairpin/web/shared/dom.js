@@ -7,12 +7,16 @@
 export function el(name, attributes = {}, ...children) {
   const element = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
-    if (value === null || value === undefined || value === false) continue;
+    if (left(value)) continue;
     if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
     else element.setAttribute(key, value === true ? "" : value);
   }
-  element.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(...children.filter((child) => !left(child)));
   return element;
+}
+
+function left(value) {
+  return value === null || value === undefined || value === false;
 }
 
 const SVG = "http://www.w3.org/2000/svg";

@@ -46,14 +46,16 @@ export class AskDialog {
     this.#by("ask-problem").textContent = "";
     this.#by("ask-reason").value = "";
     this.#by("ask-right").hidden = cue === null;
-    this.#by("ask-choices").replaceChildren(...(cue ? cue.choices.map((choice, index) => this.#choice(cue, choice, index)) : []));
+    const choices = cue ? cue.choices.map((choice, index) => this.#choice(cue, choice, index)) : [];
+    this.#by("ask-choices").replaceChildren(...choices);
     this.#by("ask").showModal();
     (this.#by("ask-choices").querySelector("input") ?? this.#by("ask-reason")).focus();
   }
 
   // Several may be right even where fans pick one: then each of them counts.
   #choice(cue, choice, index) {
-    const box = el("input", { type: "checkbox", name: "right", value: index, checked: bits(cue.right).includes(index) });
+    const checked = bits(cue.right).includes(index);
+    const box = el("input", { type: "checkbox", name: "right", value: index, checked });
     const words = el("span");
     this.#language.put(words, choice.text);
     return el("label", { class: "row" }, box, `${letter(index)} `, words);
@@ -62,9 +64,10 @@ export class AskDialog {
   #submit(event) {
     event.preventDefault();
     const reason = this.#by("ask-reason").value.trim();
-    const right = [...this.#by("ask-choices").querySelectorAll("input:checked")].map((box) => Number(box.value));
+    const boxes = [...this.#by("ask-choices").querySelectorAll("input")];
+    const right = boxes.filter((box) => box.checked).map((box) => Number(box.value));
     const correcting = this.#now.step.do === "correct";
-    if (correcting && right.length === 0) return this.#problem("right_needed", this.#by("ask-choices").querySelector("input"));
+    if (correcting && right.length === 0) return this.#problem("right_needed", boxes[0]);
     if (reason === "") return this.#problem("reason_needed", this.#by("ask-reason"));
     const { step, label } = this.#now;
     this.#by("ask").close();

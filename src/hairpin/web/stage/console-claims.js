@@ -2,6 +2,8 @@
 
 import { el } from "/shared/dom.js";
 
+const HEADS = ["rank", "fan", "score", "total", "name", "status", "clocks", "decide"];
+const CLOCK_HEADS = ["clock_question", "clock_received", "clock_phone", "clock_gap"];
 const MAY_STRIKE = ["reserve", "open", "claimed", "approved", "missed"];
 
 export class Claims {
@@ -28,12 +30,16 @@ export class Claims {
     this.#by("claims-none").textContent = claims.length === 0 ? language.say("claims_none")
       : deadline ? language.say("deadline", { time: language.time(deadline) }) : "";
     this.#by("claims-wide").hidden = claims.length === 0;
-    this.#by("claims-heads").replaceChildren(...["rank", "fan", "score", "total", "name", "status", "clocks", "decide"].map((head) =>
-      el("th", { scope: "col" }, language.say(head))));
+    this.#by("claims-heads").replaceChildren(...this.#heads(HEADS));
+    const rows = this.#by("claims-rows");
     const held = document.activeElement?.dataset.key;
-    const opened = new Set([...this.#by("claims-rows").querySelectorAll("details[open]")].map((details) => details.dataset.fan));
-    this.#by("claims-rows").replaceChildren(...claims.map((claim) => this.#row(claim, model, opened)));
-    if (held) this.#by("claims-rows").querySelector(`[data-key="${held}"]`)?.focus();
+    const opened = new Set([...rows.querySelectorAll("details[open]")].map((details) => details.dataset.fan));
+    rows.replaceChildren(...claims.map((claim) => this.#row(claim, model, opened)));
+    if (held) rows.querySelector(`[data-key="${held}"]`)?.focus();
+  }
+
+  #heads(keys) {
+    return keys.map((key) => el("th", { scope: "col" }, this.#language.say(key)));
   }
 
   #row(claim, model, opened) {
@@ -51,27 +57,34 @@ export class Claims {
 
   #clocks(claim, opened) {
     const language = this.#language;
-    const gap = Math.max(0, ...claim.clocks.map((clock) => clock.received_ms - clock.elapsed_ms));
-    const heads = ["clock_question", "clock_received", "clock_phone", "clock_gap"];
+    const time = (ms) => language.say("seconds", { s: language.seconds(ms) });
+    const gap = (clock) => clock.received_ms - clock.elapsed_ms;
+    const widest = Math.max(0, ...claim.clocks.map(gap));
     return el("details", { "data-fan": claim.fan, open: opened.has(String(claim.fan)) },
-      el("summary", { "data-key": `clocks-${claim.fan}` }, `${language.say("clock_gap")} ≤ ${language.say("seconds", { s: language.seconds(gap) })}`),
+      el("summary", { "data-key": `clocks-${claim.fan}` }, `${language.say("clock_gap")} ≤ ${time(widest)}`),
       el("table", {},
         el("caption", { class: "unseen" }, language.say("clocks_of", { n: claim.fan })),
-        el("thead", {}, el("tr", {}, ...heads.map((head) => el("th", { scope: "col" }, language.say(head))))),
+        el("thead", {}, el("tr", {}, ...this.#heads(CLOCK_HEADS))),
         el("tbody", {}, ...claim.clocks.map((clock) => el("tr", {},
           el("th", { scope: "row" }, String(clock.index + 1)),
-          ...[clock.received_ms, clock.elapsed_ms, clock.received_ms - clock.elapsed_ms].map((ms) =>
-            el("td", {}, language.say("seconds", { s: language.seconds(ms) }))))))));
+          ...[clock.received_ms, clock.elapsed_ms, gap(clock)].map((ms) => el("td", {}, time(ms))))))));
   }
 
   #decide(claim) {
-    const language = this.#language;
-    const approve = () => this.#steps.ask({ do: "approve", fan: claim.fan },
-      `${language.say("approve")} ${claim.name}`, language.say("approve_sure", { name: claim.name }));
+    const approve = () => this.#steps.ask(
+      { do: "approve", fan: claim.fan },
+      `${this.#language.say("approve")} ${claim.name}`,
+      this.#language.say("approve_sure", { name: claim.name }));
     return el("div", { class: "row" },
-      el("button", { type: "button", class: "quiet", "data-key": `approve-${claim.fan}`, disabled: claim.status !== "claimed", onclick: approve },
-        language.say("approve"), el("span", { class: "unseen" }, ` ${language.say("fan")} ${claim.fan}`)),
-      el("button", { type: "button", class: "quiet", "data-key": `strike-${claim.fan}`, "aria-haspopup": "dialog", disabled: !MAY_STRIKE.includes(claim.status), onclick: () => this.#ask.strike(claim.fan) },
-        language.say("strike"), el("span", { class: "unseen" }, ` ${language.say("fan")} ${claim.fan}`)));
+      this.#button("approve", claim, claim.status === "claimed", approve, {}),
+      this.#button("strike", claim, MAY_STRIKE.includes(claim.status), () => this.#ask.strike(claim.fan), {
+        "aria-haspopup": "dialog",
+      }));
+  }
+
+  #button(key, claim, allowed, onclick, more) {
+    return el("button",
+      { type: "button", class: "quiet", "data-key": `${key}-${claim.fan}`, disabled: !allowed, onclick, ...more },
+      this.#language.say(key), el("span", { class: "unseen" }, ` ${this.#language.say("fan")} ${claim.fan}`));
   }
 }

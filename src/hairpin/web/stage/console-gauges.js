@@ -3,6 +3,8 @@
 import { el } from "/shared/dom.js";
 import { LAG_TROUBLE_MS, REPORT_TROUBLE_MS } from "/console-model.js";
 
+const GATE_HEADS = ["gate", "connections", "acknowledged", "commit", "latency", "report", "journal"];
+
 export class Gauges {
   #by;
   #language;
@@ -15,11 +17,12 @@ export class Gauges {
   show(model) {
     const language = this.#language;
     const tally = model.tally;
-    const number = (value) => (value === undefined || value === null ? language.say("nothing") : language.number(Math.round(value)));
-    const lag = model.lag_ms === null ? language.say("nothing") : language.say("lag_value", { s: language.tenths(model.lag_ms) });
+    const number = (value) => (Number.isFinite(value) ? language.number(Math.round(value)) : language.say("nothing"));
+    const lag_ms = model.lag_ms;
+    const lag = lag_ms === null ? language.say("nothing") : language.say("lag_value", { s: language.tenths(lag_ms) });
     const rows = [
       ["rate", number(tally?.answers_per_s)],
-      ["lag", lag, model.lag_ms > LAG_TROUBLE_MS],
+      ["lag", lag, lag_ms > LAG_TROUBLE_MS],
       ["counted", number(tally?.counted)],
       ["acknowledged", number(tally?.acknowledged)],
       ["journalled", number(tally?.journalled)],
@@ -27,10 +30,16 @@ export class Gauges {
       ["fans", number(tally?.fans)],
     ];
     this.#by("gauges").replaceChildren(...rows.map(([key, value, trouble]) =>
-      el("div", { "data-gauge": key }, el("dt", {}, language.say(key)), el("dd", { class: trouble ? "trouble" : null }, value))));
-    const refused = Object.entries(tally?.refused ?? {}).sort((one, other) => other[1] - one[1]);
-    this.#by("refused").replaceChildren(...(refused.length === 0 ? [el("div", {}, el("dt", {}, language.say("refused_none")))]
-      : refused.map(([reason, count]) => el("div", {}, el("dt", {}, reason.replaceAll("_", " ")), el("dd", {}, language.number(count))))));
+      el("div", { "data-gauge": key },
+        el("dt", {}, language.say(key)), el("dd", { class: trouble ? "trouble" : null }, value))));
+    this.#by("refused").replaceChildren(...this.#refused(tally?.refused ?? {}));
+  }
+
+  #refused(counts) {
+    const refused = Object.entries(counts).sort((one, other) => other[1] - one[1]);
+    if (refused.length === 0) return [el("div", {}, el("dt", {}, this.#language.say("refused_none")))];
+    return refused.map(([reason, count]) =>
+      el("div", {}, el("dt", {}, reason.replaceAll("_", " ")), el("dd", {}, this.#language.number(count))));
   }
 }
 
@@ -49,8 +58,7 @@ export class Gates {
     const none = model.tally !== null && gates.length === 0;
     this.#by("gates-none").hidden = !none;
     this.#by("gates-none").textContent = none ? language.say("no_gates") : "";
-    this.#by("gates-heads").replaceChildren(...["gate", "connections", "acknowledged", "commit", "latency", "report", "journal"].map((key) =>
-      el("th", { scope: "col" }, language.say(key))));
+    this.#by("gates-heads").replaceChildren(...GATE_HEADS.map((key) => el("th", { scope: "col" }, language.say(key))));
     this.#by("gates-rows").replaceChildren(...gates.map((gate) => this.#row(gate, now_ms)));
   }
 
@@ -64,7 +72,8 @@ export class Gates {
       el("td", {}, language.number(gate.acknowledged)),
       el("td", {}, pair(gate.commit_ms_p50, gate.commit_ms_p99)),
       el("td", {}, pair(gate.latency_ms_p50, gate.latency_ms_p99)),
-      el("td", { class: age_ms > REPORT_TROUBLE_MS ? "trouble" : null }, language.say("ago", { s: language.number(Math.round(age_ms / 1000)) })),
+      el("td", { class: age_ms > REPORT_TROUBLE_MS ? "trouble" : null },
+        language.say("ago", { s: language.number(Math.round(age_ms / 1000)) })),
       el("td", { class: gate.journal_error ? "trouble" : null }, gate.journal_error ?? language.say("journal_ok")));
   }
 }

@@ -3,14 +3,17 @@
 import { el } from "/shared/dom.js";
 
 const STORED = "hairpin console keys";
-const HELP = [["O", "key_o"], ["C", "key_c"], ["R", "key_r"], ["A", "key_a"], [null, "key_arrows"], ["K", "key_k"], ["V", "key_v"], ["Enter", "key_enter"], ["Esc", "key_esc"], ["?", "key_help"]];
+const HELP = [
+  ["O", "key_o"], ["C", "key_c"], ["R", "key_r"], ["A", "key_a"], [null, "key_arrows"],
+  ["K", "key_k"], ["V", "key_v"], ["Enter", "key_enter"], ["Esc", "key_esc"], ["?", "key_help"],
+];
 
 export class Keys {
   #by;
   #language;
   #on = localStorage.getItem(STORED) !== "off";
 
-  /** `act`: what each key calls; `confirm` and `cancel` return whether something was waiting. */
+  /** `act`: what the keys call: {confirm, cancel, choose(move), letters: {o: ..., c: ...}}. */
   constructor(by, language, act) {
     this.#by = by;
     this.#language = language;

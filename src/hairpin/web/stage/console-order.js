@@ -38,7 +38,8 @@ export class OrderList {
     const words = el("span", { class: "text" });
     this.#language.put(words, cue.text);
     const button = el("button", {
-      type: "button", class: "cue", "data-key": `cue-${cue.index}`, "aria-pressed": String(chosen), onclick: () => choose(cue.index),
+      type: "button", class: "cue", "data-key": `cue-${cue.index}`, "aria-pressed": String(chosen),
+      onclick: () => choose(cue.index),
     },
       el("span", { class: "number" }, String(cue.index + 1)), words,
       el("span", { class: "state", "data-state": cue.state }, this.#language.say(`state_${cue.state}`)),
@@ -52,15 +53,18 @@ export class OrderList {
     const times = [];
     if (cue.opened_at !== null) times.push(at("opened", cue.opened_at));
     else times.push(cue.due_at === null ? this.#language.say("hand") : at("due", cue.due_at));
-    if (cue.opened_at !== null && cue.closes_at !== null) times.push(at(cue.state === "open" ? "closes" : "closed", cue.closes_at));
-    times.push(cue.right === 0 ? this.#language.say("poll") : this.#language.say("right", { letters: bits(cue.right).map(letter).join(" ") }));
+    const closes = cue.opened_at !== null && cue.closes_at !== null;
+    if (closes) times.push(at(cue.state === "open" ? "closes" : "closed", cue.closes_at));
+    const letters = bits(cue.right).map(letter).join(" ");
+    times.push(letters === "" ? this.#language.say("poll") : this.#language.say("right", { letters }));
     return times.join(" · ");
   }
 
   #repairs(cue) {
     const may = repairs(cue);
     const button = (key, allowed) => el("button", {
-      type: "button", class: "quiet", "data-key": `${key}-${cue.index}`, "aria-haspopup": "dialog", disabled: !allowed, onclick: () => this.#ask[key](cue),
+      type: "button", class: "quiet", "data-key": `${key}-${cue.index}`, "aria-haspopup": "dialog",
+      disabled: !allowed, onclick: () => this.#ask[key](cue),
     }, this.#language.say(key, { n: cue.index + 1 }));
     return el("div", { class: "row repairs" }, button("correct", may.correct), button("void", may.void));
   }

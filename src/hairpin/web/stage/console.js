@@ -3,11 +3,12 @@
 import { ServerClock } from "/shared/clock.js";
 import { setAccent } from "/shared/colour.js";
 import { AskDialog } from "/console-ask.js";
+import { StepButtons } from "/console-buttons.js";
 import { Claims } from "/console-claims.js";
 import { Gates, Gauges } from "/console-gauges.js";
 import { Keys } from "/console-keys.js";
 import { Model, repairs } from "/console-model.js";
-import { NowPart, StepButtons } from "/console-now.js";
+import { NowPart } from "/console-now.js";
 import { OrderList } from "/console-order.js";
 import { TwoSteps } from "/console-steps.js";
 import { WORDS } from "/console-words.js";
@@ -78,7 +79,11 @@ function received(name, data) {
 
 // Words that stand still.
 function labels() {
-  const words = { page: "title", "wall-link": "wall", "order-title": "order", "gauges-title": "gauges", "refused-title": "refused_reasons", "gates-title": "gates", "claims-title": "claims", "sure-yes": "confirm", "sure-no": "cancel" };
+  const words = {
+    page: "title", "wall-link": "wall", "order-title": "order", "gauges-title": "gauges",
+    "refused-title": "refused_reasons", "gates-title": "gates", "claims-title": "claims",
+    "sure-yes": "confirm", "sure-no": "cancel",
+  };
   for (const [id, key] of Object.entries(words)) by(id).textContent = language.say(key);
   keys.show();
   showLine();

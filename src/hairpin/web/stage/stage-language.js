@@ -91,7 +91,8 @@ export class Language {
 
   /** Time of day, "21:40" */
   time(ms) {
-    return new Intl.DateTimeFormat(this.own, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" }).format(ms);
+    const form = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
+    return new Intl.DateTimeFormat(this.own, form).format(ms);
   }
 }
 

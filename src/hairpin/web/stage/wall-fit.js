@@ -19,6 +19,7 @@ export function fit(element, frame) {
 
 // What is positioned stands elsewhere and does not count.
 function endOfFlow(element) {
-  const flow = [...element.children].filter((child) => child.getClientRects().length > 0 && getComputedStyle(child).position !== "absolute");
+  const flow = [...element.children].filter((child) =>
+    child.getClientRects().length > 0 && getComputedStyle(child).position !== "absolute");
   return Math.max(...flow.map((child) => child.getBoundingClientRect().bottom));
 }

@@ -78,7 +78,8 @@ export class WorldMap {
     const middles = best && PLACES[best.code];
     if (!middles) return;
     const x = middles.reduce((sum, middle) => sum + middle[0], 0) / middles.length;
-    const top = Math.min(...middles.filter((middle) => Math.abs(middle[0] - x) < PITCH * 1.5).map((middle) => middle[1]), middles[0][1]);
+    const near = middles.filter((one) => Math.abs(one[0] - x) < PITCH * 1.5);
+    const top = Math.min(...near.map((one) => one[1]), middles[0][1]);
     const half = best.label.length * 6.4 + 14;
     const middle = Math.min(WIDTH - half - 4, Math.max(half + 4, x));
     const y = Math.max(22, top - 58);
@@ -96,7 +97,8 @@ function hexagon(x, y, radius = PITCH * 0.54) {
   for (let corner = 0; corner < 6; corner += 1) {
     for (const lean of [-0.16, 0.16]) {
       const turn = ((corner - 0.5) * Math.PI) / 3 + lean;
-      d += `${d === "" ? "M" : "L"}${(x + radius * Math.cos(turn)).toFixed(1)} ${(y + radius * Math.sin(turn)).toFixed(1)}`;
+      const [right, down] = [x + radius * Math.cos(turn), y + radius * Math.sin(turn)];
+      d += `${d === "" ? "M" : "L"}${right.toFixed(1)} ${down.toFixed(1)}`;
     }
   }
   return `${d}Z`;

@@ -1,10 +1,10 @@
 // The hairpin figure of the wall: which shape it takes in each scene, and how it moves.
 
 import { Hairpin } from "/wall-hairpin.js";
+import { spanOf } from "/wall-rates.js";
 import { countsOf, expectedRate } from "/wall-scene.js";
 
 const FRAME_MS = 1000 / 30;
-const BY_HAND_MS = 30_000; // a question without an end shows at least this much time
 const WIDTH = 1920; // of the drawing, whatever the height is
 // Where the strands begin and end; after the end of an open question there is room for a number.
 const SPANS = {
@@ -44,7 +44,8 @@ export class Moment {
   }
 
   #resize(span) {
-    this.#hairpin.resize({ width: WIDTH, height: Math.round(this.#height), ...SPANS[this.#overlay ? "overlay" : span] });
+    const ends = SPANS[this.#overlay ? "overlay" : span];
+    this.#hairpin.resize({ width: WIDTH, height: Math.round(this.#height), ...ends });
   }
 
   show(model, scene) {
@@ -86,8 +87,7 @@ export class Moment {
     const open = this.#scene === "open";
     const points = tally?.question?.index === index ? tally.rate_history ?? [] : [];
     const elapsed_ms = Math.max(0, now_ms - opened_at);
-    const end_ms = points.length > 0 ? points[points.length - 1][0] : 0;
-    const span_ms = closes_at ? Math.max(1, closes_at - opened_at) : Math.max(BY_HAND_MS, (open ? elapsed_ms : end_ms) * 1.15);
+    const span_ms = spanOf(opened_at, closes_at, open ? elapsed_ms : points.at(-1)?.[0] ?? 0);
     const strip = this.#scene === "revealed" || this.#scene === "void";
     this.#resize(strip ? "strip" : "stage");
     const left_ms = closes_at ? Math.max(0, closes_at - now_ms) : null;
@@ -120,7 +120,9 @@ export class Moment {
     const language = this.#language;
     const counts = countsOf(this.#model.order, this.#model.tally);
     this.#svg.setAttribute("aria-label", language.say("hairpin", {
-      answers: language.number(counts?.answers ?? 0), peak: language.number(Math.round(rate)), at: language.tenths(at_ms),
+      answers: language.number(counts?.answers ?? 0),
+      peak: language.number(Math.round(rate)),
+      at: language.tenths(at_ms),
     }));
   }
 

@@ -83,7 +83,8 @@ export class QuestionScene {
     row.item = el("li", { "data-choice": index },
       el("span", { class: "letter", "aria-hidden": "true" }, letter(index)),
       choice.image ? el("img", { src: choice.image, alt: "" }) : null,
-      el("span", { class: "words" }, said, " ", row.right), el("span", { class: "track", "aria-hidden": "true" }, row.bar), row.share, row.votes);
+      el("span", { class: "words" }, said, " ", row.right),
+      el("span", { class: "track", "aria-hidden": "true" }, row.bar), row.share, row.votes);
     return row;
   }
 
@@ -115,7 +116,8 @@ export class QuestionScene {
     this.#by("answers").textContent = this.#language.number(this.#shown);
     this.#by("answers-word").textContent = this.#language.say(answers === 1 ? "answers_one" : "answers_other");
     const rate = Math.round(tally?.answers_per_s ?? 0);
-    this.#by("rate").textContent = scene === "open" ? this.#language.say("a_second", { n: this.#language.number(rate) }) : "";
+    const pace = scene === "open" ? this.#language.say("a_second", { n: this.#language.number(rate) }) : "";
+    this.#by("rate").textContent = pace;
   }
 
   #notes(counts, scene, result) {

@@ -46,24 +46,32 @@ export class ResultPart {
   #world(counts, poll) {
     const language = this.#language;
     const rows = countryRows(counts.by_country ?? {}, poll);
-    const most = Math.max(1, ...rows.map((row) => row.answers));
     const ends = poll ? [0, 1] : scaleEnds(rows);
-    const best = !poll && counts.best_country;
-    this.#map.show(rows, ends, best ? {
-      code: best.country, label: `${language.country(best.country)} ${language.share(best.right, best.answers)}`,
-    } : null);
-    const written = (value) => poll ? language.number(Math.round(value * value * most)) : language.share(value, 1);
+    const best = poll ? null : counts.best_country;
+    const named = best && `${language.country(best.country)} ${language.share(best.right, best.answers)}`;
+    this.#map.show(rows, ends, best && { code: best.country, label: named });
+    const most = Math.max(1, ...rows.map((row) => row.answers));
+    const written = (value) => (poll ? language.number(Math.round(value * value * most)) : language.share(value, 1));
     const title = language.say(poll ? "map_answers" : "map_right");
     this.#legend(title, ends.map(written), poll);
+    this.#inWords(title, rows, written, poll);
+  }
+
+  // The map for those who do not see it: a summary as its name, every number in a table.
+  #inWords(title, rows, written, poll) {
+    const language = this.#language;
     const sorted = [...rows].sort((one, other) => other.value - one.value || other.answers - one.answers);
-    const line = (row) => `${language.country(row.code)} ${written(row.value)}`;
-    this.#by("map").setAttribute("aria-label", rows.length === 0 ? `${title}: ${language.say("map_none")}` : language.say("map_summary", {
-      title, countries: rows.length,
-      most: sorted.slice(0, 3).map(line).join(", "), least: sorted.slice(-3).map(line).join(", "),
-    }));
-    const heads = [language.say("country"), ...(poll ? [] : [language.say("share_right")]), language.say("answers_head")];
-    this.#by("map-table").replaceChildren(mapTable(heads, sorted.map((row) => [
-      language.country(row.code), ...(poll ? [] : [written(row.value)]), language.number(row.answers)])));
+    const some = (part) => part.map((row) => `${language.country(row.code)} ${written(row.value)}`).join(", ");
+    this.#by("map").setAttribute("aria-label", rows.length === 0 ? `${title}: ${language.say("map_none")}`
+      : language.say("map_summary", {
+        title, countries: rows.length, most: some(sorted.slice(0, 3)), least: some(sorted.slice(-3)),
+      }));
+    const heads = poll ? ["country", "answers_head"] : ["country", "share_right", "answers_head"];
+    const cells = sorted.map((row) => {
+      const answers = language.number(row.answers);
+      return [language.country(row.code), ...(poll ? [answers] : [written(row.value), answers])];
+    });
+    this.#by("map-table").replaceChildren(mapTable(heads.map((key) => language.say(key)), cells));
   }
 
   #legend(title, [low, high], poll) {

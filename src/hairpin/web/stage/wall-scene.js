@@ -1,19 +1,22 @@
 // What the wall shows, decided from the three events alone; so a reload shows the same picture.
 
 export const RESULT_STAYS_MS = 15_000; // the last result, before the leaderboard takes its place
+export const LEADERS_STAY_MS = 15_000; // the leaderboard, before the winner's name does
 
 /**
  * "none" (nothing known yet), "waiting", "open", "closed", "revealed", "void", "leaders" or
- * "winner". `revealed_ms`: when this screen first saw the last result, null if it does not know.
+ * "winner". `revealed_ms`: when this screen saw the last question end, null if it came later; then
+ * it goes straight to where the night is.
  */
 export function sceneOf(order, tally, revealed_ms, now_ms) {
   if (!order) return "none";
-  if (order.winners?.some((winner) => winner.rank === 1)) return "winner";
   if (order.state !== "over") return order.state;
-  const announced = Boolean(order.contenders);
-  const seen = revealed_ms !== null && now_ms - revealed_ms < RESULT_STAYS_MS;
-  if (order.question && (seen && !announced)) return lastState(order);
-  return tally?.leaders?.length > 0 ? "leaders" : lastState(order);
+  const since_ms = revealed_ms === null ? Infinity : now_ms - revealed_ms;
+  const leaders = tally?.leaders?.length > 0;
+  if (since_ms < RESULT_STAYS_MS) return lastState(order);
+  const won = order.winners.some((winner) => winner.rank === 1);
+  if (won && (since_ms >= RESULT_STAYS_MS + LEADERS_STAY_MS || !leaders)) return "winner";
+  return leaders ? "leaders" : lastState(order);
 }
 
 function lastState(order) {
@@ -36,11 +39,17 @@ export function expectedRate(order, tally) {
   return (1.8 * before[before.length - 1].answers * 1000) / Math.max(1000, closes_at - opened_at);
 }
 
-/** Where one remembers, for this tab, when the last result was first seen. */
-export function revealedSince(storage, order, now_ms) {
-  if (order?.state !== "over" || !order.question) return null;
-  const key = `revealed ${order.show} ${order.question.index}`;
-  const known = storage.getItem(key);
-  if (known === null) storage.setItem(key, String(now_ms));
-  return known === null ? now_ms : Number(known);
+/** Remembers in this tab, over a reload, when the last question ended before its eyes. */
+export function rememberEnd(storage, before, order, now_ms) {
+  if (before && before.state !== "over" && order.state === "over") storage.setItem(endKey(order), String(now_ms));
+}
+
+/** What `rememberEnd` remembered, else null. */
+export function rememberedEnd(storage, order) {
+  const known = order ? storage.getItem(endKey(order)) : null;
+  return known === null ? null : Number(known);
+}
+
+function endKey(order) {
+  return `hairpin end of ${order.show}`;
 }

@@ -7,7 +7,7 @@ import { Language } from "/stage-language.js";
 import { Moment } from "/wall-moment.js";
 import { LeadersScene, WinnerScene } from "/wall-people.js";
 import { QuestionScene } from "/wall-question.js";
-import { countsOf, revealedSince, sceneOf } from "/wall-scene.js";
+import { countsOf, rememberEnd, rememberedEnd, sceneOf } from "/wall-scene.js";
 import { WaitingScene } from "/wall-waiting.js";
 import { WORDS } from "/wall-words.js";
 
@@ -26,7 +26,8 @@ const leaders = new LeadersScene(by, language, overlay);
 const winner = new WinnerScene(by, language);
 
 function scene() {
-  return sceneOf(model.order, model.tally, revealedSince(sessionStorage, model.order, clock.now()), clock.now());
+  const ended_ms = rememberedEnd(sessionStorage, model.order);
+  return sceneOf(model.order, model.tally, ended_ms, clock.now());
 }
 
 function render() {
@@ -78,7 +79,10 @@ function tick() {
 
 function received(name, data) {
   const now = Date.now();
-  if (name === "order") clock.observe(now, now, data.now);
+  if (name === "order") {
+    clock.observe(now, now, data.now);
+    rememberEnd(sessionStorage, model.order, data, clock.now());
+  }
   if (name === "tally") clock.observe(now, now, data.at);
   if (!(name in model)) return;
   model[name] = data;

@@ -6,6 +6,7 @@ What the show is stands in the show file; what this machine permits stands here.
 from __future__ import annotations
 
 import ipaddress
+import re
 from pathlib import Path
 
 import msgspec
@@ -20,6 +21,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     gates: int = 2
     """Gate processes."""
+    public_url: str = ""
+    """What phones open, such as "https://quiz.example.org", where a proxy stands in front; empty:
+    the address that the node listens on. The wall's QR code holds it."""
     trusted_proxies: tuple[str, ...] = ()
     """Networks whose X-Forwarded-For is believed, such as "10.0.0.0/8"."""
     join_allow: tuple[str, ...] = ()
@@ -45,6 +49,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ValueError(f"{name}: found {value}; allowed: {low} to {high}")
+        if self.public_url and not re.fullmatch(r"https?://[^\s/?#]+/?", self.public_url):
+            raise ValueError(
+                f"public_url: found {self.public_url!r}; allowed: http:// or https:// and a host"
+            )
         for name in ("trusted_proxies", "join_allow"):
             for text in getattr(self, name):
                 try:

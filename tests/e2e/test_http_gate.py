@@ -174,7 +174,7 @@ def test_the_json_form_of_a_join(client: RawClient) -> None:
 def test_nobody_claims_before_the_end(client: RawClient, ticket: str) -> None:
     body = {"ticket": ticket, "claim": "0" * 16, "name": "Ada", "consent": True}
     status, reply = ask_json(client, "/api/claim", body)
-    assert (status, set(reply)) == (403, {"detail"})
+    assert (status, set(reply)) == (403, {"error"})
     assert ask_json(client, "/api/claim", body | {"ticket": "A" * 20})[0] == 401
     assert ask_json(client, "/api/claim", body | {"consent": "yes"})[0] == 400
 

@@ -98,9 +98,9 @@ def _start_ms(text: str | None) -> int | None:
 
 
 def _print_addresses(node: NodeFile, lan: bool) -> None:
-    typer.echo(f"phone    {node.public}/")
+    typer.echo(f"phone    {node.phone}/")
     typer.echo(f"wall     {node.private}/wall?token={node.token}")
     typer.echo(f"console  {node.private}/console?token={node.token}")
     if lan:
-        segno.make(node.public + "/").terminal(compact=True)
+        segno.make(node.phone + "/").terminal(compact=True)
     typer.echo("Ctrl-C ends it.")

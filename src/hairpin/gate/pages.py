@@ -177,7 +177,8 @@ class Pages:
             reply = await self._bus.request(TOPIC_CLAIM, claim, ClaimReply, CLAIM_TIMEOUT_MS)
         except EngineDown:
             return _refusal(503)
-        return _json(reply.status, {"detail": reply.detail})
+        told = "detail" if reply.status < HTTPStatus.BAD_REQUEST else "error"
+        return _json(reply.status, {told: reply.detail})
 
     async def document(self, request: Request) -> Response:
         document = self._doors.documents.get(request.scope["path"])

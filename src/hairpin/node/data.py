@@ -44,6 +44,9 @@ class NodeFile(msgspec.Struct, frozen=True):
     pid: int
     show: str
     public: str
+    """Where this node listens for phones."""
+    phone: str
+    """What phones open: the same, or the proxy in front."""
     private: str
     token: str
     stage: int

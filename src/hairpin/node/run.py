@@ -72,6 +72,10 @@ class Node:
         return _address(self.wish.host, self._public)
 
     @property
+    def phone_address(self) -> str:
+        return self._settings.public_url.rstrip("/") or self.public_address
+
+    @property
     def private_address(self) -> str:
         return _address(self.wish.private_host, self._private)
 
@@ -119,7 +123,7 @@ class Node:
                 arm=self._arm,
                 bus_path=bus_path,
                 listener=self._private,
-                public_address=self.public_address,
+                public_address=self.phone_address,
                 media=self._media,
             ),
         )
@@ -144,6 +148,7 @@ class Node:
             pid=os.getpid(),
             show=self.wish.show.id,
             public=self.public_address,
+            phone=self.phone_address,
             private=self.private_address,
             token=self._keys.token,
             stage=family.pids("stage")[0],

@@ -32,7 +32,7 @@ log = structlog.get_logger()
 
 TICK_S = 0.02
 SNAPSHOT_S = 0.2
-GATE_SILENT_MS = 3_000
+GATE_SILENT_MS = 10_000
 """A gate that reported nothing for this long is not shown as alive."""
 
 

@@ -169,11 +169,11 @@ class _Room:
 
     def _language(self, request: Request) -> str:
         languages = self._view.show.languages
-        language = request.query_params.get("language", languages[0])
+        language = request.query_params.get("lang", languages[0])
         if language not in languages:
             raise PeerMistake(
                 HTTPStatus.BAD_REQUEST,
-                f"language: found {language!r}",
+                f"lang: found {language!r}",
                 f"allowed: {', '.join(languages)}",
             )
         return language

@@ -341,7 +341,7 @@ async def test_outputs(
         ("/out/results.json?number=4", 400, "allowed: 1 to 3"),
         ("/out/results.json?number=²", 400, "allowed: 1 to 3"),
         ("/out/results.json?number=" + "9" * 5_000, 400, "allowed: 1 to 3"),
-        ("/out/question.json?language=de", 400, "allowed: en, fr"),
+        ("/out/question.json?lang=de", 400, "allowed: en, fr"),
         ("/out/results.yaml", 404, "allowed: json, csv, xml"),
         ("/events/everything", 404, "/events/wall"),
         ("/nothing", 404, "docs/http-api.md"),
@@ -356,7 +356,7 @@ async def test_wrong_addresses(
 
 
 async def test_another_question_in_another_language(client: httpx.AsyncClient) -> None:
-    first = await client.get("/out/results.json?number=1&language=fr", headers=BEARER)
+    first = await client.get("/out/results.json?number=1&lang=fr", headers=BEARER)
     assert first.json()[2]["label"] == "Le premier"
     second = await client.get("/out/results.json?number=2", headers=BEARER)
     assert second.json() == []

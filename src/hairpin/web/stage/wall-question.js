@@ -136,7 +136,7 @@ export class QuestionScene {
 }
 
 function columns(choices, longest) {
-  if (choices <= 4 && longest <= 16) return String(choices);
+  if (choices <= 4 && longest <= (choices === 4 ? 16 : 25)) return String(choices);
   if (choices > 4) return longest <= 16 ? "4" : "3";
   return longest <= 42 ? "2" : "1";
 }

@@ -134,15 +134,26 @@ class RunningOrder:
         ]
         return min(waiting) if waiting else None
 
+    def _last_shown(self) -> tuple[int, int]:
+        """Of the question closed last: when it closed, and until when it should stay on show."""
+        closed = [m for m in self.moments if m.closed_ms is not None and m.opened_ms is not None]
+        if not closed:
+            return 0, 0
+        last = max(closed, key=lambda moment: moment.closed_ms or 0)
+        closed_ms = last.closed_ms or 0
+        revealed_ms = last.revealed_ms or closed_ms + self.show.reveal_after_ms
+        return closed_ms, revealed_ms + LOOK_MS
+
     def next_due(self, final: frozenset[int], armed: bool = True) -> Due | None:
         """The next step that the clock will take.
 
         `final`: the questions whose count is final. A reveal waits for it, but not longer than
         REVEAL_WAIT_MS: then the result is shown as provisional. While a question is open, the next
-        opening waits until it is closed, which a late start or an opening by hand can make
-        necessary.
+        opening waits until it is closed and people have seen its result, which a restart or an
+        opening by hand can make necessary.
         """
         armed = armed and self.open_question() is None
+        closed_ms, shown_until_ms = self._last_shown()
         dues: list[Due] = []
         for index, moment in enumerate(self.moments):
             if moment.state is State.OPEN and moment.closes_ms is not None:
@@ -159,11 +170,15 @@ class RunningOrder:
                     )
                 )
             elif moment.state is State.WAITING and moment.due_ms is not None and armed:
-                dues.append(Due(moment.due_ms, Step.OPEN, index))
+                slipped = closed_ms > moment.due_ms
+                at_ms = shown_until_ms if slipped else moment.due_ms
+                dues.append(Due(at_ms, Step.OPEN, index))
         return min(dues, key=lambda due: (due.at_ms, due.question)) if dues else None
 
 
 REVEAL_WAIT_MS = 10_000
+LOOK_MS = 5_000
+"""How long a result stays on show when the running order has slipped."""
 
 
 def poll_after_ms(

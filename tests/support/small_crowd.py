@@ -129,7 +129,7 @@ class _Fan:
             if reply is not None and reply.status == 201:
                 ticket: str = json.loads(reply.body)["ticket"]
                 assert len(ticket) == TICKET_CHARS
-                number = _fan_number(ticket)
+                number = fan_number(ticket)
                 self._crowd.numbers.append(number)
                 return ticket, number
             tries = await self._wait(tries)
@@ -197,7 +197,7 @@ class _Fan:
             self._writer = None
 
 
-def _fan_number(ticket: str) -> int:
+def fan_number(ticket: str) -> int:
     """The first four bytes, as docs/http-api.md tells phones."""
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     bits = "".join(f"{alphabet.index(character):06b}" for character in ticket[:8])

@@ -7,6 +7,7 @@ import itertools
 import pytest
 
 from hairpin.order import (
+    LOOK_MS,
     REVEAL_WAIT_MS,
     STEPS,
     Due,
@@ -200,7 +201,10 @@ def test_an_opening_waits_until_the_open_question_is_closed() -> None:
     due = order.next_due(FINAL)
     assert due == Due(START_MS + 135_000, Step.CLOSE, 0)
     order.apply(due.question, due.step, due.at_ms)
-    assert order.next_due(FINAL) == Due(START_MS + 120_000, Step.OPEN, 1)
+    due = order.next_due(FINAL)
+    assert due == Due(START_MS + 135_000 + order.show.reveal_after_ms, Step.REVEAL, 0)
+    order.apply(due.question, due.step, due.at_ms)
+    assert order.next_due(FINAL) == Due(due.at_ms + LOOK_MS, Step.OPEN, 1)
 
 
 def test_a_void_question_is_never_opened() -> None:

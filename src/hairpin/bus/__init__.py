@@ -19,7 +19,7 @@ MESSAGE_BYTES_MAX = 8 << 20
 
 class Bus(Protocol):
     def publish(self, topic: str, message: msgspec.Struct) -> None:
-        """Tell all subscribers, now or never."""
+        """Tell all subscribers, now or never. Raises ValueError: over MESSAGE_BYTES_MAX."""
         ...
 
     def subscribe(self, topic: str, kind: type[M], handler: Callable[[M], None]) -> None: ...
@@ -27,7 +27,11 @@ class Bus(Protocol):
     async def request(
         self, topic: str, message: msgspec.Struct, reply: type[R], timeout_ms: int
     ) -> R:
-        """Ask the topic's server. Raises EngineDown: nobody serves it, or no reply in time."""
+        """Ask the topic's server.
+
+        Raises EngineDown: nobody serves it, the server failed, or no reply in time; ValueError:
+        the message is over MESSAGE_BYTES_MAX.
+        """
         ...
 
 
@@ -39,4 +43,13 @@ class Hub(Bus, Protocol):
         ...
 
 
-ENCODER = msgspec.msgpack.Encoder()
+_ENCODER = msgspec.msgpack.Encoder()
+
+
+def encode(message: msgspec.Struct) -> bytes:
+    """Raises ValueError if the message is larger than MESSAGE_BYTES_MAX."""
+    data = _ENCODER.encode(message)
+    if len(data) > MESSAGE_BYTES_MAX:
+        name = type(message).__name__
+        raise ValueError(f"a {name} of {len(data)} bytes; at most {MESSAGE_BYTES_MAX}")
+    return data

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 import structlog
 
-from hairpin.bus import ENCODER, M, R
+from hairpin.bus import M, R, encode
 from hairpin.errors import EngineDown
 
 log = structlog.get_logger()
@@ -26,7 +26,7 @@ class LocalBus:
         self._servers: dict[str, RawServer] = {}
 
     def publish(self, topic: str, message: msgspec.Struct) -> None:
-        self.publish_raw(topic, ENCODER.encode(message))
+        self.publish_raw(topic, encode(message))
 
     def publish_raw(self, topic: str, data: bytes) -> None:
         for handler in tuple(self._handlers.get(topic, ())):
@@ -45,7 +45,7 @@ class LocalBus:
         decoder = msgspec.msgpack.Decoder(kind)
 
         async def answer(data: bytes) -> bytes:
-            return ENCODER.encode(await handler(decoder.decode(data)))
+            return encode(await handler(decoder.decode(data)))
 
         self._servers[topic] = answer
 
@@ -54,7 +54,7 @@ class LocalBus:
     ) -> R:
         try:
             async with asyncio.timeout(timeout_ms / 1000):
-                data = await self.request_raw(topic, ENCODER.encode(message))
+                data = await self.request_raw(topic, encode(message))
         except TimeoutError:
             raise EngineDown(f"no reply on {topic!r} within {timeout_ms} ms") from None
         return msgspec.msgpack.decode(data, type=reply)

@@ -13,14 +13,15 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from hairpin.bus import ENCODER, MESSAGE_BYTES_MAX, M, R
+from hairpin.bus import MESSAGE_BYTES_MAX, M, R, encode
 from hairpin.bus.local import LocalBus
-from hairpin.errors import EngineDown
+from hairpin.errors import EngineDown, HairpinError
 from hairpin.world import Dice
 
 log = structlog.get_logger()
 
 _BACKLOG_BYTES_MAX = 4 * MESSAGE_BYTES_MAX
+_ENVELOPE_BYTES_MAX = MESSAGE_BYTES_MAX + 1024
 
 
 class Envelope(msgspec.Struct, array_like=True):
@@ -32,21 +33,30 @@ class Envelope(msgspec.Struct, array_like=True):
     data: bytes
 
 
+class Rubbish(Exception):
+    """What came over the socket is no envelope."""
+
+
+_ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(Envelope)
 
 
 async def _read(reader: asyncio.StreamReader) -> Envelope:
+    """Raises Rubbish, IncompleteReadError at the end, or ConnectionError."""
     size = int.from_bytes(await reader.readexactly(4), "little")
-    if size > MESSAGE_BYTES_MAX:
-        raise ValueError(f"a message of {size} bytes; at most {MESSAGE_BYTES_MAX}")
-    return _DECODER.decode(await reader.readexactly(size))
+    if size > _ENVELOPE_BYTES_MAX:
+        raise Rubbish(f"{size} bytes; at most {_ENVELOPE_BYTES_MAX}")
+    try:
+        return _DECODER.decode(await reader.readexactly(size))
+    except msgspec.MsgspecError as error:
+        raise Rubbish(str(error)) from error
 
 
 def _write(writer: asyncio.StreamWriter, envelope: Envelope) -> None:
     """News to somebody who does not read, or is gone, is dropped rather than kept."""
     if writer.is_closing():
         return
-    data = ENCODER.encode(envelope)
+    data = _ENCODER.encode(envelope)
     if writer.transport.get_write_buffer_size() < _BACKLOG_BYTES_MAX:
         writer.write(len(data).to_bytes(4, "little") + data)
 
@@ -58,18 +68,26 @@ class UnixHub:
         self._bus = bus
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._fellows: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     async def start(self, path: Path) -> None:
         self._server = await asyncio.start_unix_server(self._fellow, path)
 
     async def stop(self) -> None:
+        """Cut all fellows off, at once."""
         if self._server is not None:
             self._server.close()
         for task in tuple(self._tasks):
             task.cancel()
+        for writer in self._fellows.values():
+            writer.transport.abort()
+        await asyncio.gather(*self._tasks, *self._fellows, return_exceptions=True)
 
     async def _fellow(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         ends: list[Callable[[], None]] = []
+        own = asyncio.current_task()
+        assert own is not None
+        self._fellows[own] = writer
         try:
             while True:
                 envelope = await _read(reader)
@@ -83,12 +101,13 @@ class UnixHub:
                     task.add_done_callback(self._tasks.discard)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
-        except (ValueError, msgspec.MsgspecError) as error:
+        except (Rubbish, msgspec.MsgspecError) as error:
             log.warning("a fellow on the bus is cut off", why=str(error))
         finally:
             for end in ends:
                 end()
             writer.close()
+            del self._fellows[own]
 
     def _subscribe(self, topic: str, writer: asyncio.StreamWriter) -> Callable[[], None]:
         return self._bus.subscribe_raw(
@@ -96,13 +115,15 @@ class UnixHub:
         )
 
     async def _answer(self, envelope: Envelope, writer: asyncio.StreamWriter) -> None:
+        what = "reply"
         try:
             data = await self._bus.request_raw(envelope.topic, envelope.data)
-        except EngineDown as error:
-            reply = Envelope("failure", envelope.topic, envelope.number, error.message.encode())
-        else:
-            reply = Envelope("reply", envelope.topic, envelope.number, data)
-        _write(writer, reply)
+        except HairpinError as error:
+            what, data = "failure", error.message.encode()
+        except Exception:
+            log.exception("a request failed", topic=envelope.topic)
+            what, data = "failure", f"the server of {envelope.topic!r} failed".encode()
+        _write(writer, Envelope(what, envelope.topic, envelope.number, data))
 
 
 class UnixBus:
@@ -122,24 +143,36 @@ class UnixBus:
             try:
                 reader, self._writer = await asyncio.open_unix_connection(self._path)
             except OSError:
-                await asyncio.sleep(self._dice.uniform(0.02, 0.2))
-                continue
-            for topic in self._handlers:
-                _write(self._writer, Envelope("subscribe", topic, 0, b""))
-            connected()
-            try:
-                while True:
-                    self._take(await _read(reader))
-            except (asyncio.IncompleteReadError, ConnectionError):
                 pass
-            finally:
-                self._writer.close()
-                self._writer = None
-                self._fail_all()
+            else:
+                await self._stay(reader, self._writer, connected)
+            await asyncio.sleep(self._dice.uniform(0.02, 0.2))
+
+    async def _stay(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        connected: Callable[[], None],
+    ) -> None:
+        """Take what comes, until the connection ends."""
+        try:
+            for topic in self._handlers:
+                _write(writer, Envelope("subscribe", topic, 0, b""))
+            connected()
+            while True:
+                self._take(await _read(reader))
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        except Rubbish as rubbish:
+            log.warning("the bus sent rubbish; connecting again", why=str(rubbish))
+        finally:
+            writer.close()
+            self._writer = None
+            self._fail_all()
 
     def publish(self, topic: str, message: msgspec.Struct) -> None:
         if self._writer is not None:
-            _write(self._writer, Envelope("publish", topic, 0, ENCODER.encode(message)))
+            _write(self._writer, Envelope("publish", topic, 0, encode(message)))
 
     def subscribe(self, topic: str, kind: type[M], handler: Callable[[M], None]) -> None:
         decoder = msgspec.msgpack.Decoder(kind)
@@ -157,7 +190,7 @@ class UnixBus:
         number = self._number
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._waiting[number] = future
-        _write(self._writer, Envelope("request", topic, number, ENCODER.encode(message)))
+        _write(self._writer, Envelope("request", topic, number, encode(message)))
         try:
             async with asyncio.timeout(timeout_ms / 1000):
                 data = await future

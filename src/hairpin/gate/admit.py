@@ -132,7 +132,6 @@ class Admission:
     def shut(self, question: int) -> None:
         """No more answers, whenever they were received."""
         self._closes[question] = _SHUT
-        self._opens[question] = _SHUT
 
     def admit(
         self, texts: list[bytes], received: npt.NDArray[np.int64]

@@ -47,6 +47,7 @@ TELL_SYNCED_S = 0.02
 REPORT_S = 0.5
 TEND_S = 2.0
 DRAIN_S = 5.0
+ASK_AGAIN_S = 5.0
 
 _REASONS = {
     HTTPStatus.UNAUTHORIZED: "bad ticket",
@@ -112,13 +113,17 @@ class Gate:
             asyncio.create_task(self._every(REPORT_S, self._report)),
             asyncio.create_task(self._every(1.0, self._doors.tick)),
             asyncio.create_task(self._every(TEND_S, self._tend)),
+            asyncio.create_task(self._ask_again()),
         ]
         ready()
-        await stop.wait()
+        stopped = asyncio.create_task(stop.wait())
+        done, _ = await asyncio.wait({stopped, *tasks}, return_when=asyncio.FIRST_COMPLETED)
         server.close()
         await self._drain()
-        for task in tasks:
+        for task in (stopped, *tasks):
             task.cancel()
+        for task in done:
+            task.result()  # a task that failed ends the process, which is then started again
 
     async def _knows_order(self, stop: asyncio.Event) -> bool:
         """Wait for the running order; False if the end comes first, as when the stage is dead."""
@@ -127,6 +132,12 @@ class Gate:
         for wait in waits:
             wait.cancel()
         return not stop.is_set()
+
+    async def _ask_again(self) -> None:
+        """News may be lost: ask now and then."""
+        while True:
+            await asyncio.sleep(ASK_AGAIN_S)
+            await self.ask_order()
 
     async def ask_order(self) -> None:
         """After each new connection to the bus: the order may have changed meanwhile."""
@@ -157,13 +168,17 @@ class Gate:
         self._known.set()
 
     def _mark(self) -> None:
-        """Close markers for questions that closed: no answer of ours to them comes after."""
+        """Close markers for questions that closed: no answer of ours to them comes after.
+
+        While the journal fails an empty one asks whether it writes again: whoever was told that
+        this gate is not healthy sends no answers that could find it out.
+        """
         order = self._doors.order
         if order is None:
             return
         closed = {i for i, question in enumerate(order.questions) if question.closed}
         fresh = sorted(closed - self._marked)
-        if not fresh:
+        if not fresh and self.answers.error is None:
             return
         self.answers.flush()
         for question in fresh:

@@ -7,6 +7,7 @@ death by the end of a pipe, and end themselves.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import resource
 import select
@@ -111,23 +112,23 @@ class Family:
         return all(child.ready for child in self._children)
 
     def end(self) -> None:
-        """SIGTERM to all at once, each waited for; then SIGKILL."""
+        """SIGTERM, and in the end SIGKILL: first to all but the oldest child, then to that one.
+
+        The oldest is the stage, which hears the last news of the others.
+        """
         self._ending = True
-        gates_first = list(reversed(self._children))
-        for child in gates_first:
-            if child.pid:
+        for wave in (self._children[1:], self._children[:1]):
+            living = [child for child in wave if child.pid and child.restart_at_s is None]
+            for child in living:
                 _signal(child.pid, signal.SIGTERM)
-        for child in gates_first:
-            if not child.pid:
-                continue
             deadline_s = time.monotonic() + END_S
-            while time.monotonic() < deadline_s and not _ended(child.pid):
+            while living and time.monotonic() < deadline_s:
+                living = [child for child in living if not _ended(child.pid)]
                 time.sleep(0.02)
-            else:
-                if time.monotonic() >= deadline_s:
-                    log.error("had to be killed", child=child.name)
-                    _signal(child.pid, signal.SIGKILL)
-            child.pid = 0
+            for child in living:
+                log.error("had to be killed", child=child.name)
+                _signal(child.pid, signal.SIGKILL)
+                os.waitpid(child.pid, 0)
 
     # ----------------------------------------------------------------------------------------------
 
@@ -135,13 +136,18 @@ class Family:
         child.restart_at_s = None
         child.ready = False
         child.started_s = time.monotonic()
-        sys.stdout.flush()
-        sys.stderr.flush()
+        with contextlib.suppress(OSError):  # the disk behind them may be full
+            sys.stdout.flush()
+            sys.stderr.flush()
         pid = os.fork()
         if pid:
             child.pid = pid
             return
-        os._exit(self._live(child))
+        code = CRASHED
+        try:
+            code = self._live(child)
+        finally:
+            os._exit(code)  # whatever happens, a child never goes on as its parent
 
     def _live(self, child: Child) -> int:
         """The child's whole life; returns its exit code."""

@@ -23,7 +23,7 @@ from hairpin.node.family import Family, allow_files
 from hairpin.node.gate import run_gate
 from hairpin.node.stage import run_stage
 from hairpin.node.warm import warm
-from hairpin.show import Show, schedule
+from hairpin.show import Mode, Show, schedule
 from hairpin.showfile import images
 from hairpin.stage.past import directors, read_past
 from hairpin.web import load_assets
@@ -192,14 +192,23 @@ def arm(wish: Wish, data: DataDirectory, world: World) -> m.Armed:
 
 
 def _fresh(wish: Wish, now_ms: int) -> m.Armed:
-    """Times count from now, as nobody has answered yet: 32 bits of ms hold 49 days."""
+    """Times count from now, as nobody has answered yet: 32 bits of ms hold 49 days.
+
+    Raises YourMistake if the clock would open every question at once, since all times are past.
+    """
     start_ms = wish.start_ms or wish.show.start_ms or now_ms
+    opens_ms = schedule(wish.show, start_ms, wish.speed)
+    if wish.show.mode is Mode.CLOCK and max(ms or 0 for ms in opens_ms) < now_ms:
+        raise YourMistake(
+            f"{wish.show_path}: every question should have opened by now",
+            "Correct the start in the show file, or give --start now.",
+        )
     return m.Armed(
         at_ms=now_ms,
         epoch_ms=now_ms,
         show=wish.show,
         show_hash=wish.show.hash(),
-        opens_ms=schedule(wish.show, start_ms, wish.speed),
+        opens_ms=opens_ms,
     )
 
 

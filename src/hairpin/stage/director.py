@@ -21,6 +21,8 @@ from hairpin.world import Clock
 
 log = structlog.get_logger()
 
+RETRY_MS = 500
+"""How often a journal that failed is tried when nobody else wants to write."""
 LEASE_MIN = 64
 """Fan numbers; a lease has fewer only when no more are left."""
 
@@ -77,6 +79,7 @@ class Director:
         self._ranks: m.Document | None = None
         self._state: m.OrderState | None = None
         self._unreadable: set[int] = set()
+        self._retry_at_ms = 0
         self.error: str | None = None
         """Why the last step could not be journalled."""
 
@@ -84,7 +87,11 @@ class Director:
 
     def write(self, record: m.AnyControl) -> None:
         """Journal a control record, then believe it. Raises EngineDown; nothing happened then."""
-        synced = self._writer.commit(Kind.CONTROL, encode_control(record), 1)
+        try:
+            synced = self._writer.commit(Kind.CONTROL, encode_control(record), 1)
+        except EngineDown as error:
+            self._failed(error)
+            raise
         self.error = None
         self._past.take(record)
         self._bus.publish(m.TOPIC_SYNCED, synced)
@@ -239,6 +246,10 @@ class Director:
         """Take what is due, fence dead gates, let claims expire."""
         now_ms = self._clock.now_ms()
         try:
+            if self.error is not None and now_ms >= self._retry_at_ms:
+                self._retry_at_ms = now_ms + RETRY_MS
+                # It marks nothing; it asks whether the journal writes again.
+                self.write(m.Marked(now_ms, ()))
             due = self.order.next_due(self._final())
             while due is not None and due.at_ms <= now_ms:
                 self.step(due.question, due.step)

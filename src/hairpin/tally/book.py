@@ -56,6 +56,10 @@ class Line:
         """The last frame of each strand that holds an answer to it."""
 
     @property
+    def awaits_fold(self) -> bool:
+        return self.closed and not self.version and self.count is not None
+
+    @property
     def status(self) -> str:
         if self.void:
             return "void"
@@ -150,7 +154,7 @@ class Book:
         strands = [(n, self.strands.setdefault(n, Strand())) for n in incarnations]
         settled = []
         for index, line in enumerate(self.lines):
-            if not line.closed or line.version or line.count is None:
+            if not line.awaits_fold or line.count is None:
                 continue
             line.missing = tuple(n for n, strand in strands if not strand.done_with(index))
             if not line.missing:

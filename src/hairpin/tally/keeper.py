@@ -68,7 +68,7 @@ class Keeper:
         return ClocksReply(clocks(self.book.lines, answers))
 
     def _waiting(self) -> bool:
-        return any(line.closed and not line.version for line in self.book.lines)
+        return any(line.awaits_fold for line in self.book.lines)
 
     def _note(self, records: Records) -> None:
         self._answers += len(records)

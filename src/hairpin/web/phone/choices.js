@@ -57,11 +57,12 @@ function reveal({ button, share, tags }, at, { choice, result, poll, language })
   const bit = 1 << at;
   const right = Boolean(result && !poll && result.right & bit);
   const own = Boolean(choice & bit);
-  const part = result?.answers ? result.by_choice[at] / result.answers : 0;
+  const count = result?.by_choice[at]; // null where too few chose it
+  const part = count ? count / result.answers : 0;
   button.classList.toggle("right", right);
   button.classList.toggle("own", own);
   button.style.setProperty("--share", part.toFixed(4));
-  share.textContent = result ? language.percent(part) : "";
+  share.textContent = count === null ? "–" : result ? language.percent(part) : "";
   tags.replaceChildren();
   if (right) tags.append(el("span", { class: "tag right" }, sign("yes"), words.rightAnswer));
   if (result && own) tags.append(el("span", {}, words.yourAnswer));

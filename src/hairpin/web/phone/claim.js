@@ -5,17 +5,17 @@ import { el, say } from "/shared/dom.js";
 import { post, until } from "./net.js";
 import { fanOf } from "./score.js";
 
-const NAME_MAX = 60;
+const NAME_MAX = 40;
 
-/** Which card this phone shows: word | form | wait | late | null. */
+/** Which card this phone shows: word | form | wait | reserve | late | null. */
 export function claimState({ now, store, clock }) {
   const { ticket, claimed } = store.data;
   if (!now || !ticket) return null;
   const fan = fanOf(ticket);
   if (now.winners.some((winner) => winner.fan === fan)) return "word";
   const { contenders } = now;
-  if (!contenders) return null;
-  if (!contenders.fans.includes(fan) && !contenders.reserves.includes(fan)) return null;
+  if (contenders?.reserves.includes(fan)) return "reserve";
+  if (!contenders?.fans.includes(fan)) return null;
   if (claimed) return "wait";
   return clock.now() < contenders.deadline_at ? "form" : "late";
 }
@@ -24,8 +24,12 @@ export function claimView(phone, state) {
   if (state === "form") return form(phone);
   if (state === "word") return word(phone);
   const { words } = phone.language;
-  const title = state === "wait" ? words.claimSent : words.claimLate;
-  return card(title, el("p", { class: "soft" }, state === "wait" ? words.claimWait : ""));
+  const [title, text] = {
+    wait: [words.claimSent, words.claimWait],
+    reserve: [words.claimTitle, words.claimReserve],
+    late: [words.claimLate, ""],
+  }[state];
+  return card(title, el("p", {}, text));
 }
 
 function card(title, ...children) {
@@ -34,9 +38,8 @@ function card(title, ...children) {
 }
 
 function form(phone) {
-  const { now, store, language, clock } = phone;
+  const { language, clock } = phone;
   const { words } = language;
-  const reserve = !now.contenders.fans.includes(fanOf(store.data.ticket));
   const name = el("input", { maxlength: NAME_MAX, autocomplete: "name", required: true, id: "name", "aria-describedby": "problem" });
   const consent = el("input", { type: "checkbox", required: true });
   const problem = el("p", { class: "notice", role: "alert", id: "problem" });
@@ -44,7 +47,7 @@ function form(phone) {
   const button = el("button", { class: "send" }, words.claimSend);
   const view = card(
     words.claimTitle,
-    el("p", {}, reserve ? words.claimReserve : words.claimLead),
+    el("p", {}, words.claimLead),
     el(
       "form",
       { novalidate: true, onsubmit: submit },
@@ -85,13 +88,13 @@ function claim({ store, language }, name) {
   const { words } = language;
   return until(
     () => post("/api/claim", { ticket, claim: code, name, consent: true }),
-    async (reply) => {
+    (reply) => {
       switch (reply?.status) {
         case 202:
           store.change((data) => (data.claimed = true));
           return "";
         case 400:
-          return (await reply.json().catch(() => ({}))).error ?? words.claimMissing;
+          return words.claimMissing;
         case 401:
         case 403:
           return words.claimRefused;

@@ -6,6 +6,9 @@ const CAP_MS = 10_000;
 const PATIENCE_MS = 8_000;
 const WAKE_SPREAD_MS = 1_000;
 const SHORTEST_MS = 500;
+const PERIOD_MS = 2_000; // where nothing is scheduled
+const AHEAD_MS = 500;
+const LONGEST_MS = 60_000;
 
 /** Milliseconds before try number `n` (from 0) is repeated. */
 export function jitter(n) {
@@ -60,13 +63,14 @@ export function post(path, json) {
   return ask(path, { method: "POST", cache: "no-store", keepalive: true, headers, body: json && JSON.stringify(json) });
 }
 
-/** A JSON document and when it was asked for and came; null where there is none now. */
+/** A JSON document, when it was asked for and came, and its Date; null where there is none now. */
 export async function read(path) {
   const sent = Date.now();
   const reply = await ask(path);
   const received = Date.now();
   if (!reply?.ok) return null;
-  return reply.json().then((body) => ({ body, sent, received }), () => null);
+  const date = Date.parse(reply.headers.get("Date")) || 0;
+  return reply.json().then((body) => ({ body, sent, received, date }), () => null);
 }
 
 /** Sends until `settle(reply)` returns something; no reply is null. */
@@ -110,20 +114,27 @@ export class Poll {
         continue;
       }
       if (failures) this.#trouble((failures = 0));
-      this.#clock.observe(reply.sent, reply.received, reply.body.now);
-      this.#take(reply.body);
+      this.#take(reply);
       await rest(this.#wait(reply.body));
     }
   }
 
-  #take(now) {
-    if (now.now < this.#newest_ms) return; // from a cache that is behind another one
-    this.#newest_ms = now.now;
-    queueMicrotask(() => this.#fresh(now)); // a mistake in a view must not end the asking
+  // The ETag names the state, not the second: after a 304 `now` is old, and only Date is new.
+  #take({ body, sent, received, date }) {
+    if (body.now > this.#newest_ms || date > this.#clock.now()) this.#clock.observe(sent, received, Math.max(body.now, date));
+    if (body.now <= this.#newest_ms) return;
+    this.#newest_ms = body.now;
+    queueMicrotask(() => this.#fresh(body)); // a mistake in a view must not end the asking
   }
 
-  // Counted from the moment that the document was made, since a cache may have held it.
-  #wait({ now, poll_after_ms, spread_ms }) {
-    return Math.max(SHORTEST_MS, now + poll_after_ms - this.#clock.now()) + Math.random() * spread_ms;
+  // From the moment that the document was made; where that is over, until shortly before what comes.
+  #wait({ state, next_at, now, poll_after_ms, spread_ms }) {
+    const server_ms = this.#clock.now();
+    let wait_ms = now + poll_after_ms - server_ms;
+    if (wait_ms <= 0) {
+      const soon = next_at === null || state === "open" || state === "closed";
+      wait_ms = soon ? PERIOD_MS : Math.min(next_at - AHEAD_MS - server_ms, LONGEST_MS);
+    }
+    return Math.max(SHORTEST_MS, wait_ms) + Math.random() * spread_ms;
   }
 }

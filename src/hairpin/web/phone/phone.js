@@ -6,13 +6,12 @@ import { el, say } from "/shared/dom.js";
 import { direction } from "/shared/text.js";
 
 import { Answers } from "./answers.js";
-import { waitingView } from "./between.js";
 import { claimState, claimView } from "./claim.js";
 import { joinView } from "./join.js";
 import { Language, named, offered, preset } from "./language.js";
 import { Poll, jitter, read, rest } from "./net.js";
 import { questionView } from "./question.js";
-import { rank, score } from "./score.js";
+import { rank, score, waitingView } from "./score.js";
 import { Store } from "./store.js";
 
 const TICK_MS = 250;

@@ -3,10 +3,9 @@
 
 import { el, say, svg } from "/shared/dom.js";
 
-import { scorecard } from "./between.js";
 import { choices } from "./choices.js";
 import { hairpin, sign } from "./hairpin.js";
-import { isRight } from "./score.js";
+import { isRight, scorecard } from "./score.js";
 
 const ANNOUNCED_S = [10, 5];
 

@@ -130,7 +130,9 @@ class Fake:
         self.state = "closed"
         self.version += 1
 
-    def reveal(self, by_choice: list[int], right: int | None = None, over: bool = False) -> None:
+    def reveal(
+        self, by_choice: list[int | None], right: int | None = None, over: bool = False
+    ) -> None:
         assert self.on_show
         index = self.on_show["index"]
         mask = QUESTIONS[index]["right"] if right is None else right
@@ -140,7 +142,7 @@ class Fake:
             "right": mask,
             "explanation": text("They played it twice that night.", "Deux fois ce soir-là."),
             "by_choice": by_choice,
-            "answers": sum(by_choice),
+            "answers": sum(count or 0 for count in by_choice),
             "status": "final",
             "version": self.version,
         }
@@ -153,7 +155,7 @@ class Fake:
         assert self.on_show
         copied = ("index", "multiple", "poll", "opened_at")
         kept = {key: self.on_show[key] for key in copied}
-        self.past.append({**kept, "state": "void", "right": 0, "version": 1})
+        self.past.append({**kept, "state": "void", "right": None, "version": 1})
         self.state = "void"
         self.version += 1
 
@@ -169,6 +171,10 @@ class Fake:
 
     def forget_tickets(self) -> None:
         self.tickets.clear()
+
+    def rank(self, rows: list[dict[str, Any]], fans: int) -> None:
+        self.ranks = {"version": 2, "fans": fans, "rows": rows}
+        self.version += 1
 
     # what a phone asks
 
@@ -255,7 +261,7 @@ def application(fake: Fake) -> Starlette:
     async def page(request: Request) -> Response:
         asset = assets.get(request.url.path)
         if asset is None:
-            return Response(status_code=404)
+            return Response("nothing here", status_code=404)
         headers = {
             "Content-Security-Policy": CSP,
             "Content-Encoding": "gzip",
@@ -270,7 +276,10 @@ def application(fake: Fake) -> Starlette:
             fake.reads[path] = fake.reads.get(path, 0) + 1
             if path == "/now" and fake.now_status:
                 return Response(status_code=fake.now_status)
-            return JSONResponse(make(), headers={"Cache-Control": "public, max-age=0"})
+            headers = {"Cache-Control": "public, max-age=0", "ETag": f'"{fake.version}"'}
+            if request.headers.get("if-none-match") == headers["ETag"]:
+                return Response(status_code=304, headers=headers)
+            return JSONResponse(make(), headers=headers)
 
         return reply
 
@@ -283,7 +292,7 @@ def application(fake: Fake) -> Starlette:
 
     async def claim(request: Request) -> Response:
         status = fake.claim(await request.json())
-        return JSONResponse({"error": "the name is empty", "remedy": "write one"}, status)
+        return JSONResponse({"detail": "as the desk says"}, status)
 
     async def media(request: Request) -> Response:
         return Response(PICTURE, media_type="image/svg+xml")

@@ -51,7 +51,7 @@ class Theatre:
         data.prepare()
         journal = data.journal(create=True)
         armed = m.Armed(EPOCH, EPOCH, show, show.hash(), schedule(show, EPOCH))
-        self.stage = Stage(world, data, KEYS, armed, ())
+        self.stage = Stage(world, data, KEYS, armed, (), "http://127.0.0.1:8000")
         self.gate = Gate(
             world,
             journal,

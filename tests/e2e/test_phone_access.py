@@ -48,7 +48,7 @@ def every_state(hand: Hand) -> Iterator[str]:
     hand.sees_phase("closed")
     yield "closed"
     rows = [{"right": 1, "fans": 17_000, "total_ms": [0, 90_000]}]
-    fake.ranks = {"version": 1, "fans": 18_000, "rows": rows}
+    fake.rank(rows, fans=18_000)
     fake.reveal([100, 600, 200, 100])
     expect(page.locator(".place")).not_to_be_empty()
     yield "right"

@@ -280,12 +280,10 @@ def test_two_tabs_hold_one_answer(hand: Hand) -> None:
 # the result
 
 
-def ranks(fans: int) -> dict[str, object]:
-    rows = [
-        {"right": 1, "fans": fans // 2, "total_ms": [0, 60_000]},
-        {"right": 0, "fans": fans // 2, "total_ms": [0, 0]},
-    ]
-    return {"version": 2, "fans": fans, "rows": rows}
+RANKS = [
+    {"right": 1, "fans": 9_000, "total_ms": [0, 60_000]},
+    {"right": 0, "fans": 9_000, "total_ms": [0, 0]},
+]
 
 
 def test_right_shows_score_rank_and_how_everyone_chose(hand: Hand) -> None:
@@ -293,7 +291,7 @@ def test_right_shows_score_rank_and_how_everyone_chose(hand: Hand) -> None:
     hand.fake.open(0)
     hand.tap(1)
     hand.sees_status("counted")
-    hand.fake.ranks = ranks(18_000)
+    hand.fake.rank(RANKS, fans=18_000)
     hand.fake.close()
     hand.fake.reveal([10, 60, 20, 10])
     hand.sees_phase("revealed")
@@ -304,6 +302,16 @@ def test_right_shows_score_rank_and_how_everyone_chose(hand: Hand) -> None:
     hand.sees(".explanation", "twice that night")
     hand.sees(".score", "1 of 1 right")
     hand.sees(".place", re.compile(r"about [\d,]+(st|nd|rd|th) of 18,000"))
+
+
+def test_a_count_that_is_held_back_is_not_called_nought(hand: Hand) -> None:
+    hand.join()
+    hand.fake.open(0)
+    hand.tap(1)
+    hand.sees_status("counted")
+    hand.fake.reveal([None, 60, 0, 40])
+    expect(hand.choice(0).locator(".share")).to_have_text("–")
+    expect(hand.choice(2).locator(".share")).to_have_text("0%")
 
 
 def test_nothing_tells_right_from_wrong_before_the_reveal(hand: Hand) -> None:
@@ -381,7 +389,7 @@ def test_a_contender_claims_and_gets_the_word(hand: Hand) -> None:
     hand.fake.announce([fan], [])
     hand.sees(".claim", "You are among the best")
     hand.page.get_by_role("button", name="Claim my place").click()
-    hand.sees(".claim .notice", "Write a name and tick the box")
+    hand.sees(".claim .notice", "Write a name that can be shown, and tick the box")
     assert hand.fake.claims == []
     hand.page.get_by_label("The name to show").fill("  Ada L. ")
     hand.page.get_by_role("checkbox").check()
@@ -401,8 +409,7 @@ def test_a_contender_claims_and_gets_the_word(hand: Hand) -> None:
 def test_a_claim_is_sent_until_it_is_taken(hand: Hand) -> None:
     to_the_end(hand)
     hand.fake.claim_status = 503
-    hand.fake.announce([], [hand.fan()])
-    hand.sees(".claim", "You are next in line")
+    hand.fake.announce([hand.fan()], [])
     hand.page.get_by_label("The name to show").fill("Ada")
     hand.page.get_by_role("checkbox").check()
     hand.page.get_by_role("button", name="Claim my place").click()
@@ -412,7 +419,7 @@ def test_a_claim_is_sent_until_it_is_taken(hand: Hand) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "words"), [(403, "cannot claim"), (400, "the name is empty"), (410, "is over")]
+    ("status", "words"), [(403, "cannot claim"), (400, "that can be shown"), (410, "is over")]
 )
 def test_a_claim_that_is_refused_says_why(hand: Hand, status: int, words: str) -> None:
     to_the_end(hand)
@@ -422,6 +429,15 @@ def test_a_claim_that_is_refused_says_why(hand: Hand, status: int, words: str) -
     hand.page.get_by_role("checkbox").check()
     hand.page.get_by_role("button", name="Claim my place").click()
     hand.sees(".claim", words)
+
+
+def test_a_reserve_is_asked_when_a_place_becomes_free(hand: Hand) -> None:
+    to_the_end(hand)
+    hand.fake.announce([hand.fan() + 1], [hand.fan()])
+    hand.sees(".claim", "You are next in line")
+    expect(hand.page.locator("input")).to_have_count(0)
+    hand.fake.announce([hand.fan()], [])
+    hand.page.get_by_label("The name to show").fill("Ada")
 
 
 def test_nobody_else_is_asked_for_a_name(hand: Hand) -> None:

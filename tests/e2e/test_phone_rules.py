@@ -84,6 +84,42 @@ def test_a_reply_from_a_cache_does_not_turn_the_clock_back(phone: Hand) -> None:
     assert offset_ms == pytest.approx(5_000, abs=1)
 
 
+STALE = """async ([state, next_ms]) => {
+    const now = Date.now();
+    window.asked = 0;
+    window.fetch = async () => {
+        asked += 1;
+        const times = { now, next_at: next_ms && now + next_ms, poll_after_ms: 2000, spread_ms: 0 };
+        const headers = { Date: new Date().toUTCString() };
+        return new Response(JSON.stringify({ version: 1, state, ...times }), { headers });
+    };
+    window.clock = new (await import("/shared/clock.js")).ServerClock();
+    new (await import("/net.js")).Poll(clock, () => {}, () => {}).run();
+}"""
+
+
+@pytest.mark.parametrize(
+    ("state", "next_ms", "asked"),
+    [
+        ("waiting", None, range(26, 33)),  # every two seconds
+        ("open", 600_000, range(26, 33)),  # the result is late
+        ("closed", 600_000, range(26, 33)),
+        ("revealed", 600_000, range(2, 4)),  # at most a minute apart
+        ("waiting", 30_000, range(40, 70)),  # at 29.5 s, and then until it opens
+    ],
+)
+def test_a_document_that_does_not_change_keeps_the_clock_and_the_pace(
+    browser: Browser, state: str, next_ms: int | None, asked: range
+) -> None:
+    with holding(browser) as hand:
+        hand.page.goto(f"{hand.url}/nothing")  # an empty page, so that no other script asks
+        hand.page.clock.install()
+        hand.page.evaluate(STALE, [state, next_ms])
+        hand.page.clock.run_for(60_000)
+        assert hand.page.evaluate("asked") in asked
+        assert abs(hand.page.evaluate("clock.now() - Date.now()")) <= 1_000
+
+
 @pytest.mark.parametrize(
     "accent", ["#ff8a3d", "#0000c0", "#ffff00", "#000000", "#ffffff", "#777777"]
 )

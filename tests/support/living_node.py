@@ -112,6 +112,11 @@ class LivingNode:
         """Ctrl-C; returns the exit code."""
         assert self._process is not None
         self._process.send_signal(signal.SIGINT)
+        return self.exit_code()
+
+    def exit_code(self) -> int:
+        """Waits for the end, which somebody has asked for."""
+        assert self._process is not None
         return self._process.wait(PATIENCE_S)
 
     def end(self) -> None:

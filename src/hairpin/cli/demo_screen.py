@@ -137,9 +137,9 @@ def _questions(ledger: Ledger) -> Table:
         best = question.best_country
         share = f"{best.country}  {best.right / best.answers:.0%} right" if best else "-"
         answers = sum(cell.answers for cell in question.by_age_band)
-        table.add_row(
-            question.id, f"{answers:,}", f"{question.right:,}", f"{question.wrong:,}", share
-        )
+        judged = question.right + question.wrong > 0
+        right, wrong = (f"{question.right:,}", f"{question.wrong:,}") if judged else ("a poll", "-")
+        table.add_row(question.id, f"{answers:,}", right, wrong, share)
     return table
 
 

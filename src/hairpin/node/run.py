@@ -14,10 +14,11 @@ from functools import partial
 from pathlib import Path
 
 import msgspec
+import structlog
 
 from hairpin import messages as m
 from hairpin.config import Settings, read_settings
-from hairpin.errors import YourMistake
+from hairpin.errors import EngineDown, YourMistake
 from hairpin.node.data import DataDirectory, Keys, NodeFile
 from hairpin.node.family import Family, allow_files
 from hairpin.node.gate import run_gate
@@ -28,6 +29,8 @@ from hairpin.showfile import images
 from hairpin.stage.past import directors, read_past
 from hairpin.web import load_assets
 from hairpin.world import World, real_world
+
+log = structlog.get_logger()
 
 IMAGE_BYTES_MAX = 1 << 20
 _BACKLOG = 4096
@@ -97,7 +100,7 @@ class Node:
             if not family.all_ready():
                 return
             node = self._node_file(family)
-            self._data.tell(node)
+            self._tell(node, needed=not told)
             if not told:
                 told = True
                 ready(node)
@@ -109,6 +112,15 @@ class Node:
             self._data.untell()
             shutil.rmtree(runtime, ignore_errors=True)
         return family.failure or 0
+
+    def _tell(self, node: NodeFile, needed: bool) -> None:
+        """Say where the node is. Once the show runs, a full disk here is no reason to end it."""
+        try:
+            self._data.tell(node)
+        except EngineDown as error:
+            if needed:
+                raise
+            log.warning("node.json is out of date", why=error.message, remedy=error.remedy)
 
     def _fork(self, family: Family, bus_path: Path) -> None:
         assets = load_assets("phone")

@@ -54,6 +54,7 @@ class Stage:
         keys: Keys,
         arm: m.Armed,
         media: tuple[tuple[str, m.Document], ...],
+        public_address: str,
     ) -> None:
         """`arm` is journalled if it is not the journal's last one."""
         self._clock = world.clock
@@ -70,7 +71,7 @@ class Stage:
             writer.commit(Kind.CONTROL, encode_control(arm), 1)
             past.take(arm)
         desk = ClaimsDesk(world, data.winners_path, keys.ticket_key().claim)
-        self.view = StageView(arm.show, world.clock)
+        self.view = StageView(arm.show, world.clock, public_address)
         addresses = {path: document.path for path, document in media}
         self.director = Director(
             world.clock, journal, writer, self.bus, past, desk, self.view, addresses
@@ -185,7 +186,7 @@ async def run_stage(
     media: tuple[tuple[str, m.Document], ...],
 ) -> None:
     """Lives until `life.stop`. Raises EngineDown if the journal cannot begin."""
-    stage = Stage(world, data, keys, arm, media)
+    stage = Stage(world, data, keys, arm, media, public_address)
     hub = UnixHub(stage.bus)
     await hub.start(bus_path)
     app = private_app(

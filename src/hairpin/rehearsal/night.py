@@ -70,6 +70,12 @@ class Night:
     def crowd_directory(self) -> Path:
         return self.settings.data / "crowd"
 
+    @property
+    def nearby(self) -> str:
+        """The public address as this machine's own crowd uses it, also when phones use another:
+        the node's settings let only this one join without limit."""
+        return f"http://127.0.0.1:{self.settings.port}"
+
     async def rehearse(self, changed: Callable[[], None]) -> None:
         """Bring the crowd and stay until it has gone home and the count stands still.
 
@@ -100,7 +106,7 @@ class Night:
             "crowd",
             [
                 "crowd",
-                self.facts.public,
+                self.nearby,
                 f"--fans={settings.fans}",
                 f"--connections={settings.connections}",
                 f"--seed={settings.seed}",

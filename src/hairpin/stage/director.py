@@ -174,7 +174,8 @@ class Director:
         self._snapshot = snapshot
         self._view.set_tally(snapshot)
         for tally in snapshot.questions:
-            if tally.version > self._past.published.get(tally.question, 0):
+            known = self._past.published.get(tally.question)
+            if tally.version > (known.version if known else 0):
                 self._publish_result(tally, snapshot)
         try:
             self._desk.rerank(self._all_ranks())
@@ -352,6 +353,7 @@ class Director:
             self._desk.winners(),
             self._media,
             0,
+            {question: record.head for question, record in self._past.published.items()},
         )
 
 

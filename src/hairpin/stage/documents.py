@@ -58,15 +58,19 @@ def now_body(
     winners: Sequence[Winner],
     media: Media,
     version: int,
+    heads: Mapping[int, str] | None = None,
 ) -> Body:
-    """`GET /now` without its time fields, which the gate adds every second."""
+    """`GET /now` without its time fields, which the gate adds every second.
+
+    `heads`: the journal's head that was published with each question's result, hex.
+    """
     current = order.current()
     return {
         "version": version,
         "show": show.id,
         "state": order_state(order),
         "question": None if current is None else _question(show, order, current, media),
-        "result": None if current is None else _result(show, order, current, tallies),
+        "result": None if current is None else _result(show, order, current, tallies, heads or {}),
         "past": [
             _past(show.questions[index], index, moment, tallies.get(index))
             for index, moment in enumerate(order.moments)
@@ -223,7 +227,11 @@ def _question(show: Show, order: RunningOrder, index: int, media: Media) -> Body
 
 
 def _result(
-    show: Show, order: RunningOrder, index: int, tallies: Mapping[int, QuestionTally]
+    show: Show,
+    order: RunningOrder,
+    index: int,
+    tallies: Mapping[int, QuestionTally],
+    heads: Mapping[int, str],
 ) -> Body | None:
     question, moment, tally = show.questions[index], order.moments[index], tallies.get(index)
     if moment.state is not State.REVEALED:
@@ -238,11 +246,12 @@ def _result(
         "answers": None if tally is None else tally.answers,
         "status": "final" if tally is not None and tally.status == "final" else "provisional",
         "version": 0 if tally is None else tally.version,
+        "head": heads.get(index),
     }
 
 
 def suppressed(counts: Sequence[int], cell_min: int) -> tuple[int | None, ...]:
-    """Counts as they may be published: None where some, but fewer than `cell_min`, stand behind one.
+    """Counts as they may be published: None from 1 to below `cell_min`.
 
     A count of 0 says nothing about anybody, and is shown.
     """

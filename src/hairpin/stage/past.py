@@ -25,7 +25,7 @@ class Past:
         self.leased = 0
         """The first fan number that nobody was given."""
         self.fenced: dict[int, m.Fenced] = {}
-        self.published: dict[int, int] = {}
+        self.published: dict[int, m.Published] = {}
         """Question to the last published version of its result."""
 
     @property
@@ -102,7 +102,7 @@ class Past:
 
     @_take.register
     def _(self, record: m.Published) -> None:
-        self.published[record.question] = record.version
+        self.published[record.question] = record
 
 
 def _damaged(why: str) -> DataDamaged:

@@ -38,7 +38,14 @@ KINDS = ("show", "order", "tally")
 class StageView:
     """Fed by the director and by the bus, in one event loop; read by the private listener."""
 
-    def __init__(self, show: Show, clock: Clock, heartbeat_s: float = HEARTBEAT_S) -> None:
+    def __init__(
+        self,
+        show: Show,
+        clock: Clock,
+        join_url: str | None = None,
+        heartbeat_s: float = HEARTBEAT_S,
+    ) -> None:
+        """`join_url`: what the wall tells people to open."""
         self.show = show
         self.clock = clock
         self.gates = GateBook()
@@ -48,6 +55,7 @@ class StageView:
         """The latest `/now` without its time fields; empty until the first `set_order`."""
         self.wall_lag = LagHistory()
         self._heartbeat_s = heartbeat_s
+        self._join_url = join_url
         self._winners: tuple[Winner, ...] = ()
         self._claims: tuple[ClaimRow, ...] = ()
         self._standings = Standings()
@@ -169,7 +177,7 @@ class StageView:
 
     def _make(self, audience: Audience, kind: str) -> bytes:
         if kind == "show":
-            return encoded(show_body(self.show))
+            return encoded({**show_body(self.show), "join_url": self._join_url})
         if kind == "order":
             return encoded(self.body if audience is Audience.WALL else self._console_order())
         assert self.snapshot is not None, "a tally event exists only after a snapshot"

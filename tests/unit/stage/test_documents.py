@@ -92,8 +92,9 @@ def test_an_open_question(make: Any) -> None:
 
 
 def test_the_result_comes_with_the_reveal_and_small_counts_are_suppressed(make: Any) -> None:
-    assert body(make, *SHOWN[:2])["result"] is None
-    now = body(make, *SHOWN)
+    heads = {0: "ab12"}
+    assert body(make, *SHOWN[:2], heads=heads)["result"] is None
+    now = body(make, *SHOWN, heads=heads)
     assert now["state"] == "revealed"
     assert now["result"] == {
         "right": 0b010,
@@ -102,6 +103,7 @@ def test_the_result_comes_with_the_reveal_and_small_counts_are_suppressed(make: 
         "answers": 100,
         "status": "final",
         "version": 1,
+        "head": "ab12",
     }
     assert now["past"] == [
         {

@@ -101,13 +101,13 @@ function nextOpening({ now, clock, language }) {
 /** `{element, update()}`; `clock` false where the next opening stands elsewhere on the page. */
 export function scorecard(phone, clock = true) {
   const { words } = phone.language;
-  const score = el("p", { class: "score" });
+  const sum = el("p", { class: "score" });
   const place = el("p", { class: "place" });
   const next = el("p", { class: "next" });
   const thanks = el("p", { class: "over" });
   const winners = el("ol", { class: "winners" });
   const heading = el("h2", {}, words.winners);
-  const element = el("div", { class: "card scorecard" }, thanks, score, place, next, heading, winners);
+  const element = el("div", { class: "card scorecard" }, thanks, sum, place, next, heading, winners);
   let listed = "";
 
   return {
@@ -116,7 +116,7 @@ export function scorecard(phone, clock = true) {
       const { now, language } = phone;
       const over = now.state === "over";
       const own = phone.score();
-      say(score, own.of ? words.score(language.number(own.right), language.number(own.of), own.right) : "");
+      say(sum, own.of ? words.score(language.number(own.right), language.number(own.of), own.right) : "");
       say(place, placeWords(phone, own));
       say(thanks, over ? `${words.over}. ${words.overThanks}` : "");
       const opening = nextOpening(phone);

@@ -3,7 +3,7 @@
 import { el } from "/shared/dom.js";
 import { LAG_TROUBLE_MS, REPORT_TROUBLE_MS } from "/console-model.js";
 
-const GATE_HEADS = ["gate", "connections", "acknowledged", "commit", "latency", "report", "journal"];
+const GATE_HEADS = ["gate", "incarnation", "connections", "acknowledged", "commit", "latency", "report", "journal"];
 
 export class Gauges {
   #by;
@@ -68,6 +68,7 @@ export class Gates {
     const pair = (half, most) => `${language.tenths(half * 1000)} / ${language.tenths(most * 1000)}`;
     return el("tr", {},
       el("th", { scope: "row" }, String(gate.pid)),
+      el("td", {}, String(gate.incarnation)),
       el("td", {}, language.number(gate.connections)),
       el("td", {}, language.number(gate.acknowledged)),
       el("td", {}, pair(gate.commit_ms_p50, gate.commit_ms_p99)),

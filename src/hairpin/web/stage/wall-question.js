@@ -28,7 +28,7 @@ export class QuestionScene {
     const counts = countsOf(order, tally);
     this.#build(asked);
     this.#bars(asked, counts, scene, order.result);
-    this.#count(counts, tally, scene);
+    this.#count(counts, tally, scene, order.result);
     this.#notes(counts, scene, order.result);
     this.#by("result").hidden = scene !== "revealed" || !counts;
     this.#by("ages").hidden = this.#by("result").hidden;
@@ -109,7 +109,7 @@ export class QuestionScene {
     return votes === null ? this.#language.say("too_few") : this.#language.number(votes);
   }
 
-  #count(counts, tally, scene) {
+  #count(counts, tally, scene, result) {
     const answers = counts?.answers ?? 0;
     if (scene !== "open" || answers < this.#shown) this.#shown = answers;
     this.#target = answers;
@@ -117,7 +117,9 @@ export class QuestionScene {
     this.#by("answers-word").textContent = this.#language.say(answers === 1 ? "answers_one" : "answers_other");
     const rate = Math.round(tally?.answers_per_s ?? 0);
     const pace = scene === "open" ? this.#language.say("a_second", { n: this.#language.number(rate) }) : "";
-    this.#by("rate").textContent = pace;
+    // With a result, the hash that seals the journal it was counted from.
+    const head = scene === "revealed" && result?.head ? this.#language.say("head", { head: result.head }) : "";
+    this.#by("rate").textContent = pace || head;
   }
 
   #notes(counts, scene, result) {

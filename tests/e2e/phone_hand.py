@@ -41,6 +41,10 @@ class Hand:
         expect(self.page.locator(".join")).to_have_count(0)
         return self
 
+    def wake(self) -> None:
+        """As when the network comes back: the phone asks again before its time."""
+        self.page.evaluate("dispatchEvent(new Event('online'))")
+
     def tap(self, choice: int) -> None:
         self.choice(choice).click()
 

@@ -35,6 +35,7 @@ def every_state(hand: Hand) -> Iterator[str]:
     expect(page.locator(".waiting .time")).not_to_be_empty()
     yield "waiting"
     fake.open(0)
+    hand.wake()
     hand.sees_status("none")
     yield "open"
     fake.answer_status = 503

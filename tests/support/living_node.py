@@ -164,7 +164,7 @@ class LivingNode:
 
     def wait_replaced(self, *pids: int) -> NodeFile:
         """Until none of these is among the node's children, and all children serve."""
-        return wait_until(
+        facts: NodeFile = wait_until(
             lambda: (
                 (facts := self._read_facts())
                 and not set(pids) & {facts.stage, *facts.gates}
@@ -172,6 +172,7 @@ class LivingNode:
             ),
             f"processes in the place of {pids}; {self.errors()}",
         )
+        return facts
 
     # --- questions --------------------------------------------------------------------------------
 

@@ -247,9 +247,11 @@ def test_the_snapshot_in_the_formats_is_the_message() -> None:
 def test_every_setting_is_documented_with_its_default() -> None:
     shown = {row[0].strip("`"): row[1] for row in rows(read("settings.md"))[2:]}
     defaults = {name: getattr(Settings(), name) for name in Settings.__struct_fields__}
-    assert shown == {
-        name: "`[]`" if value == () else f"`{value}`" for name, value in defaults.items()
-    }
+    assert shown == {name: f"`{in_toml(value)}`" for name, value in defaults.items()}
+
+
+def in_toml(value: object) -> str:
+    return "[]" if value == () else '""' if value == "" else str(value)
 
 
 COMMANDS = typing.cast(click.Group, typer.main.get_command(app)).commands

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +17,6 @@ from hairpin.errors import YourMistake
 from hairpin.node.data import NodeFile
 from hairpin.node.run import Node, Wish
 from hairpin.node.warm import warm as warm_kernels
-from hairpin.world import real_world
 
 EPILOG = "Example: hairpin run examples/by-hand.toml --data ./my-show"
 
@@ -38,7 +38,9 @@ def run(
     ] = "127.0.0.1",
     start: Annotated[
         str | None,
-        typer.Option(help="now, or a time such as 2026-12-31T20:00:00+01:00, for the first run."),
+        typer.Option(
+            help="now, +SECONDS, or a time such as 2026-12-31T20:00:00+01:00, for the first run."
+        ),
     ] = None,
     speed: Annotated[
         float, typer.Option(min=1.0, help="Divides the pauses, never the questions.")
@@ -52,6 +54,7 @@ def run(
     json: Annotated[bool, typer.Option("--json", help="Print addresses for machines.")] = False,
 ) -> None:
     """Run a show until Ctrl-C. Run it again on the same data, and it goes on where it was."""
+    start_ms, start_after_ms = _start(start)
     wish = Wish(
         show=load_show(file),
         show_path=file,
@@ -59,7 +62,8 @@ def run(
         host="0.0.0.0" if lan else host,  # noqa: S104 - asked for
         port=port,
         private_host=private_host,
-        start_ms=_start_ms(start),
+        start_ms=start_ms,
+        start_after_ms=start_after_ms,
         speed=speed,
         settings=read_settings(config) if config else None,
         gates=gates,
@@ -80,21 +84,24 @@ def warm() -> None:
     warm_kernels()
 
 
-def _start_ms(text: str | None) -> int | None:
+def _start(text: str | None) -> tuple[int | None, int | None]:
+    """A time in ms since 1970, or ms from the moment when the node serves."""
     if text is None:
-        return None
+        return None, None
     if text == "now":
-        return real_world().clock.now_ms()
+        return None, 0
+    if re.fullmatch(r"\+[0-9]{1,6}", text):
+        return None, int(text) * 1000
     try:
         start = datetime.fromisoformat(text)
     except ValueError:
         start = None
     if start is None or start.tzinfo is None:
         raise YourMistake(
-            f"--start: found {text!r}; allowed: now, or a time with its offset from UTC",
+            f"--start: found {text!r}; allowed: now, +SECONDS, or a time with its offset from UTC",
             "For example --start 2026-12-31T20:00:00+01:00",
         )
-    return round(start.timestamp() * 1000)
+    return round(start.timestamp() * 1000), None
 
 
 def _print_addresses(node: NodeFile, lan: bool) -> None:

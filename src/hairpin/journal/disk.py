@@ -53,11 +53,16 @@ class DiskJournal:
         path = directory / IDENTITY
         try:
             data = world.disk.read(path, 0, 4096)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise YourMistake(
                 f"there is no journal in {directory}",
                 "Name the data directory of a show that has run: the one given to --data.",
             ) from None
+        except OSError as error:
+            raise EngineDown(
+                f"cannot read {path}: {error.strerror}",
+                "Give read permission, or look at the disk.",
+            ) from error
         try:
             identity = msgspec.json.decode(data, type=Identity)
             journal_id = int(identity.id, 16)

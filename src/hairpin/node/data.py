@@ -6,6 +6,8 @@ journal/        truth
 winners.json    names of contenders, mode 600
 node.json       where the running node is, mode 600
 hairpin.toml    settings of this installation, if there are any
+results.json    after a purge of the records: what was counted
+show-end.json   after that purge: when what is left must go
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import msgspec
 
 from hairpin.errors import DataDamaged, EngineDown, YourMistake
 from hairpin.journal.disk import IDENTITY, DiskJournal
-from hairpin.ticket import TicketKey
+from hairpin.ticket import KEY_BYTES, TicketKey
 from hairpin.world import World, real_world
 
 
@@ -30,6 +32,12 @@ class Keys(msgspec.Struct, frozen=True):
     ticket: str
     claim: str
     token: str
+
+    def __post_init__(self) -> None:
+        """Raises ValueError, which quotes nothing."""
+        sizes = [len(bytes.fromhex(text)) for text in (self.ticket, self.claim)]
+        if sizes != [KEY_BYTES, KEY_BYTES] or not 0 <= self.number < 256 or not self.token:
+            raise ValueError("a key number has one byte, a key sixteen")
 
     def __repr__(self) -> str:
         return f"Keys(number={self.number})"
@@ -78,6 +86,14 @@ class DataDirectory:
         return self.path / "node.json"
 
     @property
+    def results_path(self) -> Path:
+        return self.path / "results.json"
+
+    @property
+    def end_path(self) -> Path:
+        return self.path / "show-end.json"
+
+    @property
     def settings_path(self) -> Path:
         return self.path / "hairpin.toml"
 
@@ -122,7 +138,9 @@ class DataDirectory:
             # The reason may quote a key, so it is left out.
             raise DataDamaged(f"{path} cannot be read", "Restore it from a copy.") from error
         secret = self._world.dice.secret
-        keys = Keys(secret(1)[0], secret(16).hex(), secret(16).hex(), secret(24).hex())
+        keys = Keys(
+            secret(1)[0], secret(KEY_BYTES).hex(), secret(KEY_BYTES).hex(), secret(24).hex()
+        )
         with _disk_errors(path):
             self._world.disk.replace(path, msgspec.json.encode(keys), 0o600)
         return keys
@@ -148,7 +166,13 @@ def _disk_errors(path: Path) -> Iterator[None]:
 
 def open_journal(data: Path) -> DiskJournal:
     """The journal of a data directory, for reading. Raises YourMistake if there is none."""
-    return DataDirectory(data, real_world()).journal()
+    directory = DataDirectory(data, real_world())
+    if directory.end_path.exists():
+        raise YourMistake(
+            f"the records of the show in {data} were purged",
+            f"Its counts are in {directory.results_path}.",
+        )
+    return directory.journal()
 
 
 def read_node(data: Path) -> NodeFile:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from hairpin.errors import YourMistake
+from hairpin.errors import DataDamaged, YourMistake
 from hairpin.node.data import DataDirectory
 from hairpin.stage.past import Past, directors, read_past
 from hairpin.tally.export import as_json
@@ -22,8 +22,7 @@ from hairpin.tally.recount import Recounter
 from hairpin.world import World
 
 DAY_MS = 86_400_000
-RESULTS = "results.json"
-SHOW_END = "show-end.json"
+LEAVING = "journal-leaving"
 
 
 class PurgeRow(msgspec.Struct, frozen=True):
@@ -64,18 +63,29 @@ class PurgePlan:
         ]
 
     def carry_out(self) -> None:
-        """Counts first, then deletion; a second run finishes what a crash left."""
+        """Deletes what is due; a second run finishes what a crash left.
+
+        Raises DataDamaged if the records cannot be counted: then they, and only they, stay.
+        """
         due = {row.what: Path(row.where) for row in self.rows() if row.due}
-        disk = self._world.disk
-        if "records" in due and due["records"].exists():
-            disk.replace(self._data.path / SHOW_END, msgspec.json.encode(self._kept), 0o600)
-            recounter = Recounter(self._data.journal())
-            text = as_json(recounter.book, recounter.run())
-            disk.replace(self._data.path / RESULTS, text.encode(), 0o600)
-            shutil.rmtree(due["records"])
         for what in ("names", "keys"):
             if what in due:
                 due[what].unlink(missing_ok=True)
+        if "records" in due:
+            self._delete_records(due["records"])
+
+    def _delete_records(self, journal: Path) -> None:
+        """The counts are safe first, and no crash leaves half a journal in its place."""
+        disk = self._world.disk
+        leaving = self._data.path / LEAVING
+        if journal.exists():
+            recounter = Recounter(self._data.journal())
+            text = as_json(recounter.book, recounter.run())
+            disk.replace(self._data.results_path, text.encode(), 0o600)
+            disk.replace(self._data.end_path, msgspec.json.encode(self._kept), 0o600)
+            journal.replace(leaving)
+        if leaving.exists():
+            shutil.rmtree(leaving)
 
     def _row(self, what: str, where: Path, days: int) -> PurgeRow:
         until_ms = self._kept.end_ms + days * DAY_MS
@@ -86,10 +96,13 @@ class PurgePlan:
 def purge_plan(path: Path, world: World, all_now: bool) -> PurgePlan:
     """Raises YourMistake if there is no show, or a node still runs on it."""
     data = DataDirectory(path, world)
+    end = data.end_path
     try:
-        kept = msgspec.json.decode((path / SHOW_END).read_bytes(), type=Kept)
-    except FileNotFoundError:
+        kept = msgspec.json.decode(end.read_bytes(), type=Kept)
+    except (FileNotFoundError, NotADirectoryError):
         kept = _kept_of(data)
+    except msgspec.MsgspecError as error:
+        raise DataDamaged(f"{end} cannot be read: {error}", "Restore it from a copy.") from error
     data.prepare()
     return PurgePlan(data, world, kept, all_now)
 

@@ -48,7 +48,9 @@ class Wish(msgspec.Struct, frozen=True):
     port: int = 8000
     private_host: str = "127.0.0.1"
     start_ms: int | None = None
-    """Instead of the show file's start; None: as it says, or in a moment."""
+    """Instead of the show file's start."""
+    start_after_ms: int | None = None
+    """The same, counted from the moment when the node is ready to serve."""
     speed: float = 1.0
     settings: Settings | None = None
     gates: int | None = None
@@ -64,10 +66,14 @@ class Node:
         self._data = DataDirectory(wish.data, self._world)
         self._data.prepare()
         self._settings = self._own_settings()
-        self._arm = arm(wish, self._data, self._world)
+        self._arm = arm(wish, self._data, self._world)  # a refusal must not wait for compilers
         self._media = load_media(wish.show, wish.show_path.parent)
         self._public = listen(wish.host, wish.port)
-        self._private = listen(wish.private_host, wish.port + 1)
+        try:
+            self._private = listen(wish.private_host, wish.port + 1)
+        except YourMistake:
+            self._public.close()
+            raise
         self._keys: Keys = self._data.keys()
 
     @property
@@ -89,6 +95,7 @@ class Node:
     def run(self, ready: Callable[[NodeFile], None]) -> int:
         """`ready` is called once, when all processes serve."""
         warm()
+        self._arm = arm(self.wish, self._data, self._world)  # "in ten seconds" counts from here
         runtime = Path(tempfile.mkdtemp(prefix="hairpin-"))
         family = Family()
         family.listen()
@@ -183,8 +190,14 @@ def arm(wish: Wish, data: DataDirectory, world: World) -> m.Armed:
     """The show as this data directory knows it, or as it is to be armed now.
 
     Raises YourMistake if the directory belongs to another show, or this one was changed after it
-    began.
+    began, or is over and purged.
     """
+    if data.end_path.exists():
+        # Fan numbers would begin anew, and a ticket of the first time be one of the second.
+        raise YourMistake(
+            f"the records of the show in {data.path} were purged",
+            "To run it once more, give it a new data directory: --data.",
+        )
     journal = data.journal(create=True)
     past = read_past(journal, directors(journal))
     known = past.armed
@@ -209,6 +222,8 @@ def _fresh(wish: Wish, now_ms: int) -> m.Armed:
     Raises YourMistake if the clock would open every question at once, since all times are past.
     """
     start_ms = wish.start_ms or wish.show.start_ms or now_ms
+    if wish.start_after_ms is not None:
+        start_ms = now_ms + wish.start_after_ms
     opens_ms = schedule(wish.show, start_ms, wish.speed)
     if wish.show.mode is Mode.CLOCK and max(ms or 0 for ms in opens_ms) < now_ms:
         raise YourMistake(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 
@@ -21,8 +20,8 @@ from hairpin.world import Clock
 
 NODE_START_S = 60.0
 """The first start of an installation may have to compile kernels."""
-NODE_READY_MS = 4_000.0
-JOINS_PER_S = 40_000.0
+LEAD_S = 1
+JOINS_PER_S = 40_000
 """A cautious guess of what two cores take."""
 SETTLE_S = 30.0
 """After the last question, how long the live count may take to become final and stand still."""
@@ -200,7 +199,7 @@ async def begin(settings: NightSettings, clock: Clock) -> AsyncIterator[Night]:
         f"--data={settings.data}",
         f"--port={settings.port}",
         f"--speed={settings.speed:g}",
-        f"--start={_start(settings.fans, clock).isoformat()}",
+        f"--start=+{_lead_s(settings.fans)}",
         *(["--lan"] if settings.lan else []),
     ]
     node = await children.start("node", arguments, settings.data / "node.log")
@@ -211,10 +210,9 @@ async def begin(settings: NightSettings, clock: Clock) -> AsyncIterator[Night]:
         await node.stop()
 
 
-def _start(fans: int, clock: Clock) -> datetime:
-    """When the show begins: the node needs a moment to start, and a crowd needs time to join."""
-    wait_ms = NODE_READY_MS + fans * 1000 / JOINS_PER_S
-    return datetime.fromtimestamp((clock.now_ms() + wait_ms) / 1000, UTC)
+def _lead_s(fans: int) -> int:
+    """From the moment when the node serves to the start of the show: a crowd needs time to join."""
+    return LEAD_S + fans // JOINS_PER_S
 
 
 async def _facts(node: Child, path: Path) -> NodeFacts:

@@ -56,7 +56,12 @@ def test_only_plain_blocks_are_remembered_and_only_so_many(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     judged: list[bytes] = []
-    monkeypatch.setattr(hot, "judge", lambda block: judged.append(block) or judge(block))
+
+    def judging(block: bytes) -> Plain | None:
+        judged.append(block)
+        return judge(block)
+
+    monkeypatch.setattr(hot, "judge", judging)
     monkeypatch.setattr(hot, "_REMEMBERED_MAX", 3)
     blocks = HeaderBlocks()
     names = [b"Host: %d\r\n\r\n" % number for number in range(4)]

@@ -54,7 +54,7 @@ async def test_the_next_block_is_asked_for_before_it_is_needed() -> None:
     leases = Leases(owner.bus, 2)
     leases.refill()
     await settle()
-    fans = []
+    fans: list[int] = []
     while len(fans) < 20_000:
         fans += await taken(leases, 50)
     assert fans == list(range(len(fans))), "somebody had to wait"

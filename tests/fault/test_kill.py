@@ -24,9 +24,14 @@ ROUNDS = int(os.environ.get("HAIRPIN_KILL_ROUNDS", "20"))
 SEED = int(os.environ.get("HAIRPIN_SEED") or random.SystemRandom().randrange(1 << 32))
 FANS = 300
 DURATION_S = 3_600
+START_S = 2.0
+"""Somewhere in the starting of a node that takes about so long."""
 SETTINGS = 'join_allow = ["127.0.0.0/8"]\n'
 
-VICTIMS = ("gate", "gate", "both gates", "stage", "stage and gate", "parent", "all")
+VICTIMS = (
+    *("gate", "gate", "both gates", "stage", "stage and gate"),
+    *("parent", "all", "all, and again"),
+)
 MOMENTS = ("opening", "burst", "burst", "burst", "close")
 
 
@@ -93,9 +98,16 @@ class Night:
             for pid in pids[victim]:
                 node.kill(pid)
             node.wait_replaced(*pids[victim])
+            return
+        if victim == "parent":
+            node.kill_parent()
         else:
-            node.kill_parent() if victim == "parent" else node.kill_all()
-            node.start()
+            node.kill_all()
+        if victim == "all, and again":
+            node.launch()
+            time.sleep(self.dice.uniform(0, START_S))
+            node.kill_all()
+        node.start()
 
     def _wait_final(self, question: int) -> None:
         def final() -> bool:

@@ -11,7 +11,8 @@ import os
 import re
 import shlex
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import typer
@@ -67,7 +68,8 @@ class Conversation:
     def _hairpin(self, arguments: list[str]) -> str:
         arguments = [str(self.ports.get(argument, argument)) for argument in arguments]
         runner = CliRunner()
-        result = runner.invoke(self._app, arguments)
+        with locks_released():
+            result = runner.invoke(self._app, arguments, prog_name="hairpin")
         printed, code = result.output, result.exit_code
         if isinstance(result.exception, HairpinError):
             # What `main` does with an error that Hairpin explains.
@@ -81,3 +83,23 @@ class Conversation:
         for name, port in self.ports.items():
             printed = printed.replace(str(port), name)
         return printed + (f"[exit code {code}]" if code else "")
+
+
+@contextmanager
+def locks_released() -> Iterator[None]:
+    """A command ends with its process, and with that go the locks that it took."""
+    before = open_files()
+    yield
+    locks = {path.stat().st_ino for path in Path().glob("*/lock")}
+    for fd, number in open_files().items():
+        if fd not in before and number in locks:
+            os.close(fd)
+
+
+def open_files() -> dict[int, int]:
+    """File descriptor to inode."""
+    found = {}
+    for name in os.listdir("/dev/fd"):
+        with suppress(OSError):
+            found[int(name)] = os.fstat(int(name)).st_ino
+    return found

@@ -21,7 +21,7 @@ follows = st.tuples(st.just("follow"), st.just(0))
 histories = st.lists(st.one_of(commits, commits, rolls, faults, follows), max_size=25)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=100)
 @given(histories, st.integers(0, 300))
 def test_readers_see_exactly_what_was_acknowledged_whatever_the_disk_does(
     history: list[tuple[str, int]], torn_bytes: int

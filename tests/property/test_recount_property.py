@@ -127,7 +127,7 @@ class Rehearsed:
         night.tell_all()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=100)
 @given(st.lists(steps, max_size=14))
 def test_live_recounted_and_plain_are_the_same(played: list[tuple[object, ...]]) -> None:
     with tempfile.TemporaryDirectory() as place:

@@ -127,6 +127,12 @@ class FakeTransport(asyncio.Transport):
         assert not self.reading, "resumed while reading"
         self.reading = True
 
+    def is_reading(self) -> bool:
+        return self.reading
+
+    def is_closing(self) -> bool:
+        return self.closed
+
     def close(self) -> None:
         self.closed = True
 

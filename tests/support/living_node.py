@@ -74,6 +74,17 @@ class LivingNode:
 
     def _try_start(self) -> bool:
         again = self.port != 0
+        process = self.launch()
+        wait_until(lambda: self._serves() or process.poll() is not None, "the node to serve")
+        if process.poll() is None:
+            return True
+        assert process.returncode == _YOUR_MISTAKE, f"code {process.returncode}: {self.errors()}"
+        if not again:
+            self.port = 0  # somebody else took the ports meanwhile
+        return False
+
+    def launch(self) -> subprocess.Popen[bytes]:
+        """Begin to start, and wait for nothing."""
         self.port = self.port or free_ports()
         command = [
             *(sys.executable, "-m", "hairpin", "run", str(self.show_path)),
@@ -90,13 +101,7 @@ class LivingNode:
             )
         self._process = process
         self._groups.append(process.pid)
-        wait_until(lambda: self._serves() or process.poll() is not None, "the node to serve")
-        if process.poll() is None:
-            return True
-        assert process.returncode == _YOUR_MISTAKE, f"code {process.returncode}: {self.errors()}"
-        if not again:
-            self.port = 0  # somebody else took the ports meanwhile
-        return False
+        return process
 
     def _serves(self) -> bool:
         facts = self._read_facts()

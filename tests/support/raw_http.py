@@ -101,3 +101,16 @@ def exchange(port: int, data: bytes) -> list[Reply]:
         client.send(data)
         client.end_sending()
         return client.rest()
+
+
+def ask(client: RawClient, line: str, headers: str = "", body: bytes = b"") -> Reply:
+    """One request and its reply, which must be fit for a page from anywhere."""
+    length = f"Content-Length: {len(body)}\r\n" if body else ""
+    client.send(f"{line} HTTP/1.1\r\n{headers}{length}Host: a\r\n\r\n".encode() + body)
+    reply = client.reply(to_head=line.startswith("HEAD "))
+    assert reply.headers["access-control-allow-origin"] == "*"
+    assert "set-cookie" not in reply.headers
+    assert reply.headers["date"].endswith(" GMT")
+    if reply.status in (429, 503):
+        assert int(reply.headers["retry-after"]) >= 1
+    return reply

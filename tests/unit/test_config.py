@@ -24,6 +24,7 @@ def test_an_empty_file_gives_the_defaults(tmp_path: Path) -> None:
 def test_every_setting_can_be_set(tmp_path: Path) -> None:
     text = """
 gates = 3
+public_url = "https://quiz.example.org"
 trusted_proxies = ["10.0.0.0/8", "::1"]
 join_allow = ["192.0.2.7"]
 join_burst = 5
@@ -32,7 +33,16 @@ connections_max = 100
 queue_max = 1000
 """
     settings = read(tmp_path, text)
-    assert settings == Settings(3, ("10.0.0.0/8", "::1"), ("192.0.2.7",), 5, 0.5, 100, 1000)
+    assert settings == Settings(
+        gates=3,
+        public_url="https://quiz.example.org",
+        trusted_proxies=("10.0.0.0/8", "::1"),
+        join_allow=("192.0.2.7",),
+        join_burst=5,
+        join_per_s=0.5,
+        connections_max=100,
+        queue_max=1000,
+    )
     assert set(Settings.__struct_fields__) == {
         line.split(" = ")[0] for line in text.strip().splitlines()
     }
@@ -51,6 +61,8 @@ queue_max = 1000
         ("queue_max = 0", "queue_max: found 0; allowed: 1"),
         ('trusted_proxies = ["10.0.0.1/8"]', "trusted_proxies: found '10.0.0.1/8'"),
         ('join_allow = ["the venue"]', "join_allow: found 'the venue'"),
+        ('public_url = "quiz.example.org"', "public_url: found 'quiz.example.org'"),
+        ('public_url = "https://example.org/quiz"', "allowed: http:// or https:// and a host"),
         ("gate = 3", "gate"),
         ("gates = ", "hairpin.toml"),
     ],
@@ -62,7 +74,7 @@ def test_a_mistake_names_file_setting_and_what_is_allowed(
         read(tmp_path, text)
     assert str(tmp_path / "hairpin.toml") in told.value.message
     assert found in told.value.message
-    assert "gates, trusted_proxies, join_allow" in told.value.remedy
+    assert "Settings are: gates, " in told.value.remedy
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:

@@ -35,6 +35,8 @@ _HOST_VALUE = re.compile(rb"[^\s,]+")
 _NONE_MATCH = re.compile(rb"(?i)(?:^|\n)if-none-match:[ \t]*([^\r\n]*?)[ \t]*\r")
 _FORWARDED = re.compile(rb"(?i)(?:^|\n)x-forwarded-for:[ \t]*([^\r\n]*?)[ \t]*\r")
 _REMEMBERED_MAX = 4096
+_REMEMBERED_BYTES_MAX = 2048
+"""Of one block: browsers send less, and nobody can make us keep more."""
 
 
 class Plain(msgspec.Struct, frozen=True):
@@ -78,7 +80,7 @@ class HeaderBlocks:
         if known is not None:
             return known
         plain = judge(block)
-        if plain is not None:
+        if plain is not None and len(block) <= _REMEMBERED_BYTES_MAX:
             if len(self._plain) >= _REMEMBERED_MAX:
                 self._plain.clear()
             self._plain[block] = plain

@@ -115,6 +115,7 @@ class Gate:
             asyncio.create_task(self._every(TEND_S, self._tend)),
             asyncio.create_task(self._ask_again()),
         ]
+        self._report()  # the node is healthy when somebody has said so
         ready()
         stopped = asyncio.create_task(stop.wait())
         done, _ = await asyncio.wait({stopped, *tasks}, return_when=asyncio.FIRST_COMPLETED)

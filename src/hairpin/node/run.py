@@ -18,7 +18,8 @@ import structlog
 
 from hairpin import messages as m
 from hairpin.config import Settings, read_settings
-from hairpin.errors import EngineDown, YourMistake
+from hairpin.errors import DataDamaged, EngineDown, YourMistake
+from hairpin.journal import Journal
 from hairpin.node.data import DataDirectory, Keys, NodeFile
 from hairpin.node.family import Family, allow_files
 from hairpin.node.gate import run_gate
@@ -190,7 +191,7 @@ def arm(wish: Wish, data: DataDirectory, world: World) -> m.Armed:
     """The show as this data directory knows it, or as it is to be armed now.
 
     Raises YourMistake if the directory belongs to another show, or this one was changed after it
-    began, or is over and purged.
+    began, or is over and purged; DataDamaged if a strand is missing or cannot be read.
     """
     if data.end_path.exists():
         # Fan numbers would begin anew, and a ticket of the first time be one of the second.
@@ -199,6 +200,7 @@ def arm(wish: Wish, data: DataDirectory, world: World) -> m.Armed:
             "To run it once more, give it a new data directory: --data.",
         )
     journal = data.journal(create=True)
+    _expect_all_strands(journal)
     past = read_past(journal, directors(journal))
     known = past.armed
     if known is not None and known.show.id != wish.show.id:
@@ -214,6 +216,17 @@ def arm(wish: Wish, data: DataDirectory, world: World) -> m.Armed:
             "Put the old file back; correct answers and void questions from the console.",
         )
     return _fresh(wish, world.clock.now_ms())
+
+
+def _expect_all_strands(journal: Journal) -> None:
+    """Numbers are given without gaps; one that is missing may have held the running order."""
+    numbers = journal.incarnations()
+    missing = sorted(set(range(1, max(numbers, default=0))) - set(numbers))
+    if missing:
+        raise DataDamaged(
+            f"journal damaged: no file of incarnation {', '.join(map(str, missing))} is here",
+            "Restore it from a copy.",
+        )
 
 
 def _fresh(wish: Wish, now_ms: int) -> m.Armed:

@@ -52,4 +52,4 @@ def delays_ms(rng: np.random.Generator, fans: int, curve: Curve = HUMAN) -> Mill
 
 def seen_ms(rng: np.random.Generator, fans: int, spread_ms: float) -> Milliseconds:
     """When each phone shows the question, after its opening: phones spread their polls evenly."""
-    return rng.uniform(0.0, max(spread_ms, 0.0), fans)
+    return rng.random(fans) * max(spread_ms, 0.0)

@@ -8,7 +8,7 @@ import contextlib
 import msgspec
 
 from hairpin.errors import EngineDown
-from hairpin.messages import BestCountry, Cell, Leader, QuestionTally
+from hairpin.messages import Leader, QuestionTally
 from hairpin.rehearsal import asking
 from hairpin.rehearsal.asking import Address
 from hairpin.rehearsal.ledger import Counts
@@ -24,22 +24,10 @@ class WallTally(msgspec.Struct):
     oldest_at: int | None
 
 
-class ConsoleQuestion(msgspec.Struct):
-    index: int
-    id: str
-    status: str
-    version: int
-    reason: str
-    missing: tuple[int, ...]
-    journalled: int
-    repeats: int
-    answers: int
-    by_choice: tuple[int, ...]
-    by_age_band: tuple[Cell, ...]
-    by_country: dict[str, Cell]
-    right: int
-    wrong: int
-    best_country: BestCountry | None
+class ConsoleQuestion(QuestionTally, frozen=True, kw_only=True):
+    """The same counts under the names of the console's events."""
+
+    question: int = msgspec.field(name="index")
 
 
 class ConsoleTally(msgspec.Struct):
@@ -170,11 +158,6 @@ class Console(Screen):
             journalled=tally.journalled,
             counted=tally.counted,
             repeats=tally.repeats,
-            questions=tuple(_question(shown) for shown in tally.questions),
+            questions=tally.questions,
             leaders=tally.leaders,
         )
-
-
-def _question(shown: ConsoleQuestion) -> QuestionTally:
-    fields = msgspec.structs.asdict(shown)
-    return QuestionTally(question=fields.pop("index"), **fields)

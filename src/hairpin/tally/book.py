@@ -243,7 +243,7 @@ class Book:
 
     def _answers(self, frame: Frame) -> None:
         for index, records in by_question(frame):
-            if index >= len(self.lines):
+            if index >= len(self.show.questions):
                 raise _damaged(frame, f"an answer to question {index + 1}, which does not exist")
             line = self.lines[index]
             line.reach[frame.incarnation] = frame.sequence + 1

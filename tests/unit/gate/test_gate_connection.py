@@ -73,9 +73,9 @@ async def test_reading_pauses_while_too_much_waits_for_a_reply() -> None:
     stand = Stand()
     connection, transport = stand.connect()
     connection.data_received(answer(1) + NOW * 4_000)
-    assert not transport.reading
+    assert not transport.is_reading()
     await settle()
-    assert transport.reading
+    assert transport.is_reading()
     assert statuses(transport) == [204] + [200] * 4_000
 
 
@@ -88,15 +88,15 @@ async def test_a_client_that_reads_nothing_cannot_make_us_keep_its_replies() -> 
     transport.stuck = True
     reply_bytes = len(stand.doors.replies.now)
     for _ in range(20):
-        if transport.reading:
+        if transport.is_reading():
             connection.data_received(NOW * 3_000)
             await settle()
-    assert not transport.reading
+    assert not transport.is_reading()
     assert len(transport.unsent) <= 65_536 + reply_bytes
     transport.unstick()
     await settle()
     assert set(statuses(transport)) == {200}
-    assert transport.reading
+    assert transport.is_reading()
 
 
 async def test_replies_go_on_where_they_stopped_when_the_client_reads_again() -> None:
@@ -132,7 +132,7 @@ async def test_also_after_we_closed_and_its_replies_are_still_unsent() -> None:
     connection, transport = stand.connect()
     transport.stuck = True
     connection.data_received(b"nonsense\r\n\r\n")
-    assert transport.closed
+    assert transport.is_closing()
     connection.tend(stand.clock.monotonic_ms())
     stand.clock.at_ms += connections.STALL_TIMEOUT_MS + 1
     connection.tend(stand.clock.monotonic_ms())
@@ -146,7 +146,7 @@ async def trickle(stand: Stand, request: bytes, pause_ms: int) -> FakeTransport:
     """One byte at a time until the connection ends."""
     connection, transport = stand.connect()
     for i in range(len(request)):
-        if transport.closed:
+        if transport.is_closing():
             break
         connection.data_received(request[i : i + 1])
         await settle()
@@ -159,10 +159,10 @@ async def test_a_trickled_head_has_its_time_however_busy_it_looks() -> None:
     stand = Stand()
     slow = await trickle(stand, NOW, connections.REQUEST_TIMEOUT_MS // 10)
     assert statuses(slow) == [408]
-    assert slow.closed
+    assert slow.is_closing()
     fast = await trickle(stand, NOW + NOW, connections.REQUEST_TIMEOUT_MS // (len(NOW) + 5))
     assert statuses(fast) == [200, 200]
-    assert not fast.closed
+    assert not fast.is_closing()
 
 
 async def test_a_trickled_body_has_its_time() -> None:
@@ -183,10 +183,10 @@ async def test_an_idle_connection_is_kept_for_a_while_and_then_closed() -> None:
     connection = transport.protocol
     stand.clock.at_ms += connections.IDLE_TIMEOUT_MS
     connection.tend(stand.clock.monotonic_ms())
-    assert not transport.closed
+    assert not transport.is_closing()
     stand.clock.at_ms += 1
     connection.tend(stand.clock.monotonic_ms())
-    assert transport.closed
+    assert transport.is_closing()
     assert statuses(transport) == [200]
 
 
@@ -197,7 +197,7 @@ async def test_nobody_is_timed_out_while_it_waits_for_us() -> None:
     for _ in range(5):
         stand.clock.at_ms += connections.IDLE_TIMEOUT_MS + 1
         connection.tend(stand.clock.monotonic_ms())
-    assert not transport.closed
+    assert not transport.is_closing()
     await settle()
     connection.data_received(NOW[10:])
     assert statuses(transport)[1] == 200
@@ -213,7 +213,7 @@ async def test_who_stops_sending_still_gets_every_reply() -> None:
     assert connection.eof_received()
     await settle()
     assert statuses(transport) == [204, 200, 200]
-    assert transport.closed
+    assert transport.is_closing()
 
 
 async def test_who_stops_sending_and_is_owed_nothing_is_done() -> None:
@@ -239,18 +239,18 @@ async def test_draining_waits_for_what_is_owed() -> None:
     connection, transport = stand.connect()
     connection.data_received(answer(1))
     connection.drain()
-    assert not transport.closed
+    assert not transport.is_closing()
     await settle()
     connection.drain()
-    assert transport.closed
+    assert transport.is_closing()
     assert statuses(transport) == [204]
 
 
 async def test_more_connections_than_allowed_are_closed_at_once() -> None:
     stand = Stand(settings=Settings(connections_max=10))
     kept = [stand.connect()[1] for _ in range(10)]
-    assert stand.connect()[1].closed
-    assert not any(transport.closed for transport in kept)
+    assert stand.connect()[1].is_closing()
+    assert not any(transport.is_closing() for transport in kept)
     assert stand.doors.refused["connections"] == 1
 
 

@@ -72,6 +72,9 @@ def test_only_plain_blocks_are_remembered_and_only_so_many(
         blocks.read(block)
     blocks.read(names[0])
     assert judged[-1] == names[0], "forgotten when it was one too many"
+    large = b"Host: a\r\nX: " + b"x" * 2_048 + b"\r\n\r\n"
+    assert blocks.read(large) == blocks.read(large) == Plain(b"", b"")
+    assert judged[-2:] == [large, large]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,6 +66,17 @@ def test_a_writer_in_another_process_is_fenced_only_after_its_death(scene: Scene
     assert end is not None
     assert end.frames == 2
     assert scene.bodies(incarnation) == [b"first", b"second"]
+
+
+def test_writers_that_begin_at_the_same_time_get_different_numbers(scene: Scene) -> None:
+    def begin(_: int) -> list[int]:
+        journal = DiskJournal.open(scene.world, scene.directory)
+        return [journal.writer().incarnation for _ in range(5)]
+
+    with ThreadPoolExecutor(8) as threads:
+        numbers = [number for own in threads.map(begin, range(8)) for number in own]
+    assert sorted(numbers) == list(range(1, 41))
+    assert scene.journal.incarnations() == list(range(1, 41))
 
 
 def test_a_strand_that_was_fenced_while_its_writer_was_born_is_not_written_to(

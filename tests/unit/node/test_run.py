@@ -11,7 +11,7 @@ from disk_night import DiskNight
 from small_show import EPOCH_MS, answer, make_question, make_show
 
 from hairpin import messages as m
-from hairpin.errors import YourMistake
+from hairpin.errors import DataDamaged, YourMistake
 from hairpin.node.data import DataDirectory
 from hairpin.node.purge import purge_plan
 from hairpin.node.run import IMAGE_BYTES_MAX, Wish, arm, listen, load_media
@@ -81,6 +81,12 @@ def test_a_show_whose_records_were_purged_is_over(night: DiskNight) -> None:
         armed_by(night)
     assert "new data directory" in told.value.remedy
     assert not night.directory.exists()
+
+
+def test_a_strand_that_is_missing_is_damage_before_anything_starts(night: DiskNight) -> None:
+    (night.directory / "00000001-0000.hpj").unlink()
+    with pytest.raises(DataDamaged, match="no file of incarnation 1 is here"):
+        armed_by(night)
 
 
 def test_questions_that_open_by_hand_have_no_time(tmp_path: Path, night: DiskNight) -> None:

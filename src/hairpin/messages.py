@@ -54,6 +54,18 @@ class Closed(Control, frozen=True, tag="closed"):
     question: int
 
 
+class Held(Control, frozen=True, tag="held"):
+    """The clock opens no further question until it is released."""
+
+    at_ms: int
+
+
+class Released(Control, frozen=True, tag="released"):
+    """The clock is armed again, and opens what is due."""
+
+    at_ms: int
+
+
 class Revealed(Control, frozen=True, tag="revealed"):
     at_ms: int
     question: int
@@ -126,6 +138,8 @@ AnyControl = (
     | Leased
     | Opened
     | Closed
+    | Held
+    | Released
     | Revealed
     | Corrected
     | Voided

@@ -3,6 +3,7 @@
     waiting --open--> open --close--> closed --reveal--> revealed
        any state but void --void--> void; revealed --correct--> revealed
 
+By the clock, the producer may hold it: then nothing opens by itself until the clock is armed again.
 Pure: time arrives as an argument. The stage's director journals each step and tells the others.
 """
 
@@ -71,10 +72,12 @@ class Due(msgspec.Struct, frozen=True):
 
 
 class RunningOrder:
-    """Every question's moment. `apply` is the only way to change one."""
+    """Every question's moment. `apply` is the only way to change one, `hold` to set `held`."""
 
     def __init__(self, show: Show, opens_ms: tuple[int | None, ...]) -> None:
         self.show = show
+        self.held = False
+        """Does the clock open nothing until it is armed again?"""
         self.moments = [
             Moment(due_ms=due, right=question.right)
             for question, due in zip(show.questions, opens_ms, strict=True)
@@ -111,6 +114,24 @@ class RunningOrder:
         elif step is Step.CORRECT and right is not None:
             moment.right = right
 
+    def check_hold(self, held: bool) -> None:
+        """May the clock be held, or, if not `held`, armed again? Raises `IllegalStep`."""
+        step = "hold" if held else "arm"
+        if self.show.mode is not Mode.CLOCK:
+            raise IllegalStep(
+                f"this show goes by hand: cannot {step} the clock; possible: {', '.join(Step)}"
+            )
+        if held is self.held:
+            state, possible = ("held", "arm") if held else ("armed", "hold")
+            raise IllegalStep(f"the clock is {state}: cannot {step} it; possible: {possible}")
+        if held and all(moment.state is not State.WAITING for moment in self.moments):
+            raise IllegalStep("no question waits for the clock: there is nothing to hold")
+
+    def hold(self, held: bool) -> None:
+        """Let the clock open nothing more, or, if not `held`, go on. Raises `IllegalStep`."""
+        self.check_hold(held)
+        self.held = held
+
     def open_question(self) -> int | None:
         for index, moment in enumerate(self.moments):
             if moment.state is State.OPEN:
@@ -126,8 +147,8 @@ class RunningOrder:
         return all(m.state in (State.REVEALED, State.VOID) for m in self.moments)
 
     def next_opening_ms(self) -> int | None:
-        """When the clock will open the next question; None by hand, whatever is planned."""
-        if self.show.mode is not Mode.CLOCK:
+        """When the clock will open the next question; None by hand or held, whatever is planned."""
+        if self.show.mode is not Mode.CLOCK or self.held:
             return None
         waiting = [
             m.due_ms for m in self.moments if m.state is State.WAITING and m.due_ms is not None
@@ -144,15 +165,16 @@ class RunningOrder:
         revealed_ms = last.revealed_ms or closed_ms + self.show.reveal_after_ms
         return closed_ms, revealed_ms + LOOK_MS
 
-    def next_due(self, final: frozenset[int], armed: bool = True) -> Due | None:
+    def next_due(self, final: frozenset[int]) -> Due | None:
         """The next step that the clock will take.
 
         `final`: the questions whose count is final. A reveal waits for it, but not longer than
         REVEAL_WAIT_MS: then the result is shown as provisional. While a question is open, the next
         opening waits until it is closed and people have seen its result, which a restart or an
-        opening by hand can make necessary.
+        opening by hand can make necessary. While the clock is held it opens nothing, but closes and
+        reveals what is open.
         """
-        armed = armed and self.open_question() is None
+        may_open = not self.held and self.open_question() is None
         closed_ms, shown_until_ms = self._last_shown()
         dues: list[Due] = []
         for index, moment in enumerate(self.moments):
@@ -169,7 +191,7 @@ class RunningOrder:
                         index,
                     )
                 )
-            elif moment.state is State.WAITING and moment.due_ms is not None and armed:
+            elif moment.state is State.WAITING and moment.due_ms is not None and may_open:
                 slipped = closed_ms > moment.due_ms
                 at_ms = shown_until_ms if slipped else moment.due_ms
                 dues.append(Due(at_ms, Step.OPEN, index))

@@ -74,23 +74,25 @@ def crowd(
     right = tuple(q.right for q in load_show(knows).questions) if knows else ()
     habits = Habits(asks=now_share)
     settings = Settings(url, fans, connections, seed, habits, exit_after_over, right)
-    encode = msgspec.json.Encoder().encode
-
-    def report(progress: Progress) -> None:
-        if not progress_json:
-            return
-        try:
-            sys.stdout.buffer.write(encode(progress) + b"\n")
-            sys.stdout.buffer.flush()
-        except BrokenPipeError as error:
-            raise EngineDown(
-                "--progress-json: whoever read the progress is gone",
-                "The crowd has ended, too; what it did is in the --out directory.",
-            ) from error
-
+    report = _print_progress if progress_json else _keep_quiet
     uvloop.run(_until_stopped(Crowd(settings, out, real_world(), report)))
     if not progress_json:
         typer.echo((out / "crowd.json").read_text(encoding="utf-8"), nl=False)
+
+
+def _keep_quiet(_: Progress) -> None:
+    """The record at the end says it all."""
+
+
+def _print_progress(progress: Progress) -> None:
+    try:
+        sys.stdout.buffer.write(msgspec.json.encode(progress) + b"\n")
+        sys.stdout.buffer.flush()
+    except BrokenPipeError as error:
+        raise EngineDown(
+            "--progress-json: whoever read the progress is gone",
+            "The crowd has ended, too; what it did is in the --out directory.",
+        ) from error
 
 
 async def _until_stopped(crowd_: Crowd) -> None:

@@ -53,6 +53,14 @@ class Correct(Command, frozen=True, tag="correct"):
         return sum(1 << choice for choice in set(self.right))
 
 
+class Hold(Command, frozen=True, tag="hold"):
+    pass
+
+
+class Arm(Command, frozen=True, tag="arm"):
+    pass
+
+
 class Announce(Command, frozen=True, tag="announce"):
     pass
 
@@ -66,9 +74,9 @@ class Approve(Command, frozen=True, tag="approve"):
     fan: Fan
 
 
-AnyCommand = Open | Close | Reveal | Void | Correct | Announce | Strike | Approve
+AnyCommand = Open | Close | Reveal | Void | Correct | Hold | Arm | Announce | Strike | Approve
 
-STEPS = "open, close, reveal, void, correct, announce, strike, approve"
+STEPS = "open, close, reveal, void, correct, hold, arm, announce, strike, approve"
 
 _DECODER = msgspec.json.Decoder(AnyCommand)
 

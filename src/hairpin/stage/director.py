@@ -119,6 +119,8 @@ class Director:
             self.step(command.question, Step.VOID, reason=command.reason)
         elif isinstance(command, c.Correct):
             self._correct(command)
+        elif isinstance(command, c.Hold | c.Arm):
+            self._hold(isinstance(command, c.Hold))
         elif isinstance(command, c.Announce):
             self.announce()
         elif isinstance(command, c.Strike):
@@ -137,6 +139,12 @@ class Director:
                 f"question {command.question + 1} has choices 0 to {len(question.choices) - 1}"
             )
         self.step(command.question, Step.CORRECT, mask, command.reason)
+
+    def _hold(self, held: bool) -> None:
+        self.order.check_hold(held)
+        at_ms = self._clock.now_ms()
+        self.write(m.Held(at_ms) if held else m.Released(at_ms))
+        log.info("step", step="hold" if held else "arm")
 
     def _strike(self, command: c.Strike) -> None:
         at_ms = self._clock.now_ms()
@@ -341,7 +349,8 @@ class Director:
             documents=tuple(d for d in (shown, self._ranks) if d is not None),
         )
         self._bus.publish(m.TOPIC_ORDER, self._state)
-        self._view.set_order(told, documents.cues(self.show, self.order, self._media))
+        cues = documents.cues(self.show, self.order, self._media)
+        self._view.set_order(told, cues, armed=not self.order.held)
 
     def _now_body(self) -> documents.Body:
         tallies = {q.question: q for q in self._snapshot.questions} if self._snapshot else {}

@@ -10,6 +10,7 @@ from hairpin.errors import DataDamaged
 from hairpin.frame import Kind
 from hairpin.journal import Journal, decode_control
 from hairpin.order import IllegalStep, RunningOrder, State, Step
+from hairpin.show import Mode
 
 DIRECTOR = "director"
 
@@ -27,6 +28,11 @@ class Past:
         self.fenced: dict[int, m.Fenced] = {}
         self.published: dict[int, m.Published] = {}
         """Question to the last published version of its result."""
+
+    @property
+    def held(self) -> bool:
+        """Is the clock held by the producer?"""
+        return self.order is not None and self.order.held
 
     @property
     def begun(self) -> bool:
@@ -55,14 +61,25 @@ class Past:
         except IllegalStep as error:
             raise _damaged(str(error)) from error
 
+    def _hold(self, held: bool) -> None:
+        if self.order is None:
+            raise _damaged("it has steps, but no show")
+        try:
+            self.order.hold(held)
+        except IllegalStep as error:
+            raise _damaged(str(error)) from error
+
     @singledispatchmethod
     def _take(self, record: m.AnyControl) -> None:
         """Records of other writers say nothing about the running order."""
 
     @_take.register
     def _(self, record: m.Armed) -> None:
+        # A show that waits for its producer must not begin because its node was started again.
+        held = self.held and record.show.mode is Mode.CLOCK
         self.armed = record
         self.order = RunningOrder(record.show, record.opens_ms)
+        self.order.held = held
 
     @_take.register
     def _(self, record: m.Opened) -> None:
@@ -71,6 +88,14 @@ class Past:
     @_take.register
     def _(self, record: m.Closed) -> None:
         self._step(record.question, Step.CLOSE, record.at_ms)
+
+    @_take.register
+    def _(self, _: m.Held) -> None:
+        self._hold(True)
+
+    @_take.register
+    def _(self, _: m.Released) -> None:
+        self._hold(False)
 
     @_take.register
     def _(self, record: m.Revealed) -> None:

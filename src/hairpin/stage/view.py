@@ -54,6 +54,7 @@ class StageView:
         self.body: Body = {}
         """The latest `/now` without its time fields; empty until the first `set_order`."""
         self.wall_lag = LagHistory()
+        self._armed = True
         self._heartbeat_s = heartbeat_s
         self._join_url = join_url
         self._winners: tuple[Winner, ...] = ()
@@ -69,9 +70,12 @@ class StageView:
 
     # --- what is fed ------------------------------------------------------------------------------
 
-    def set_order(self, body: Body, upcoming: tuple[Cue, ...]) -> None:
-        """`body` as `documents.now_body`, `upcoming` as `documents.cues` give them."""
-        self.body, self.cues = body, upcoming
+    def set_order(self, body: Body, upcoming: tuple[Cue, ...], armed: bool = True) -> None:
+        """`body` as `documents.now_body`, `upcoming` as `documents.cues` give them.
+
+        `armed`: false while the producer holds the clock.
+        """
+        self.body, self.cues, self._armed = body, upcoming, armed
         self._winners = msgspec.convert(body["winners"], tuple[Winner, ...])
         self._settle_standings()
         self._changed("order", Audience.WALL, Audience.CONSOLE)
@@ -190,6 +194,7 @@ class StageView:
             **self.body,
             "upcoming": self.cues,
             "mode": self.show.mode,
+            "armed": self._armed,
             "claims": self._claims,
         }
 

@@ -84,6 +84,16 @@ class Stage:
             now = int(time.time() * 1000)
             stage_scenes.move(state, cue["index"], after, now)
             self.send("console", "order", {**state, "now": now})
+        elif order["do"] in ("hold", "arm"):
+            return self._hold(order["do"] == "hold")
+        return 200, {"ok": True}
+
+    def _hold(self, held: bool) -> tuple[int, dict[str, Any]]:
+        state = self.events["console"]["order"]
+        if state["mode"] != "clock" or state["armed"] is not held:
+            return 409, {"error": "the clock cannot take this step", "remedy": ""}
+        stage_scenes.hold(state, held)
+        self.send("console", "order", {**state, "now": int(time.time() * 1000)})
         return 200, {"ok": True}
 
 

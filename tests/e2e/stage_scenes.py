@@ -88,7 +88,7 @@ def scene(name: str, now: int) -> dict[str, dict[str, Event]]:
     for hidden in ("gates", "refused", "acknowledged"):
         del wall[hidden]
     public = {
-        key: value for key, value in order.items() if key not in ("upcoming", "mode", "claims")
+        key: value for key, value in order.items() if key not in ("upcoming", "mode", "armed", "claims")
     }
     return {
         "wall": {"show": SHOW, "order": public, "tally": wall},
@@ -108,6 +108,8 @@ SCENES: dict[str, tuple[str, int]] = {
     "corrected": ("revealed", 60_000),
     "poll": ("revealed", 31_000),
     "void": ("void", 40_000),
+    "clock": ("revealed", 33_000),
+    "held": ("revealed", 34_000),
     "over": ("over", 70_000),
     "winner": ("over", 90_000),
 }
@@ -123,6 +125,14 @@ def move(order: Event, index: int, state: str, now: int) -> None:
     elif state == "closed":
         cue["closes_at"] = order["question"]["closes_at"] = now
     order["state"] = state
+    order["version"] += 1
+
+
+def hold(order: Event, held: bool) -> None:
+    """The clock of an `order` event is held, or armed again, as the director would tell it."""
+    dues = [cue["due_at"] for cue in order["upcoming"] if cue["state"] == "waiting"]
+    order["armed"] = not held
+    order["next_at"] = None if held else min(dues)
     order["version"] += 1
 
 
@@ -153,7 +163,7 @@ def _order(name: str, state: str, now: int, at_ms: int) -> Event:
             {"index": i, "state": "revealed", "right": 2, "multiple": False, "poll": False}
             for i in range(SHOWN)
         ],
-        "next_at": None if state == "over" else now + 252_000,
+        "next_at": None if state == "over" or name == "held" else now + 252_000,
         "contenders": {"deadline_at": now + 300_000, "fans": [4711], "reserves": []}
         if name in ("over", "winner")
         else None,
@@ -166,7 +176,8 @@ def _order(name: str, state: str, now: int, at_ms: int) -> Event:
         else [],
         "word": None,
         "now": now,
-        "mode": "hand",
+        "mode": "clock" if name in ("clock", "held") else "hand",
+        "armed": name != "held",
         "upcoming": [_cue(i, state, now, opened) for i in range(len(QUESTIONS))],
         "claims": _claims() if state == "over" else [],
     }

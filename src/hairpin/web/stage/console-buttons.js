@@ -1,4 +1,5 @@
-// The four large buttons; which of them can be pressed follows from the running order.
+// The four large buttons, and the one that holds the clock; which of them can be pressed follows
+// from the running order.
 
 import { el } from "/shared/dom.js";
 
@@ -49,5 +50,43 @@ export class StepButtons {
       type: "button", "data-key": `step-${name}`, class: name === likely && allowed ? "primary" : "quiet",
       disabled: !allowed, onclick: () => this.press(name, model),
     }, words, " ", el("kbd", {}, name[0].toUpperCase()));
+  }
+}
+
+/** Holds the clock, or arms it again; that it is held must not be overlooked. */
+export class HoldButton {
+  #by;
+  #language;
+  #steps;
+  #drawn = "";
+
+  constructor(by, language, steps) {
+    this.#by = by;
+    this.#language = language;
+    this.#steps = steps;
+  }
+
+  show(model, now_ms) {
+    const key = `${model.clock} ${this.#language.own}`;
+    if (key === this.#drawn) return;
+    this.#drawn = key;
+    const held = model.clock === "held";
+    const button = this.#by("hold-button");
+    this.#by("hold").dataset.held = String(held);
+    this.#by("hold-state").textContent = held ? this.#language.say("held") : "";
+    button.hidden = model.clock === null;
+    button.className = held ? "primary" : "quiet";
+    button.replaceChildren(this.#language.say(held ? "arm" : "hold"), " ", el("kbd", {}, "H"));
+    button.onclick = () => this.press(model, now_ms());
+  }
+
+  /** The first of two presses. */
+  press(model, now_ms) {
+    const say = (key, values) => this.#language.say(key, values);
+    if (model.clock === "armed") this.#steps.ask({ do: "hold" }, say("hold"), say("hold_sure"));
+    if (model.clock !== "held") return;
+    const { index, due_at } = model.cue("waiting");
+    const sure = due_at <= now_ms ? "arm_sure_overdue" : "arm_sure";
+    this.#steps.ask({ do: "arm" }, say("arm"), say(sure, { n: index + 1, time: this.#language.time(due_at) }));
   }
 }

@@ -4,7 +4,7 @@ import { el } from "/shared/dom.js";
 
 const STORED = "hairpin console keys";
 const HELP = [
-  ["O", "key_o"], ["C", "key_c"], ["R", "key_r"], ["A", "key_a"], [null, "key_arrows"],
+  ["O", "key_o"], ["C", "key_c"], ["R", "key_r"], ["A", "key_a"], ["H", "key_h"], [null, "key_arrows"],
   ["K", "key_k"], ["V", "key_v"], ["Enter", "key_enter"], ["Esc", "key_esc"], ["?", "key_help"],
 ];
 

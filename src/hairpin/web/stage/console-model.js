@@ -44,6 +44,12 @@ export class Model {
     return { open: open ? null : this.cue("waiting"), close: open, reveal: closed.at(-1) ?? null };
   }
 
+  /** By the clock, while a question waits for it: "armed" or "held". Else null. */
+  get clock() {
+    if (this.order.mode !== "clock" || this.cue("waiting") === null) return null;
+    return this.order.armed ? "armed" : "held";
+  }
+
   get mayAnnounce() {
     return this.order.state === "over" && !this.order.contenders;
   }

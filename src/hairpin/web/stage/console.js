@@ -3,7 +3,7 @@
 import { ServerClock } from "/shared/clock.js";
 import { setAccent } from "/shared/colour.js";
 import { AskDialog } from "/console-ask.js";
-import { StepButtons } from "/console-buttons.js";
+import { HoldButton, StepButtons } from "/console-buttons.js";
 import { Claims } from "/console-claims.js";
 import { Gates, Gauges } from "/console-gauges.js";
 import { Keys } from "/console-keys.js";
@@ -23,6 +23,7 @@ const steps = new TwoSteps(by, language);
 const ask = new AskDialog(by, language, steps);
 const now = new NowPart(by, language);
 const buttons = new StepButtons(by, language, steps);
+const hold = new HoldButton(by, language, steps);
 const order = new OrderList(by, language, ask);
 const gauges = new Gauges(by, language);
 const gates = new Gates(by, language);
@@ -34,6 +35,7 @@ const keys = new Keys(by, language, {
   choose: (move) => choose(model.chosen + move),
   letters: {
     o: press("open"), c: press("close"), r: press("reveal"), a: press("announce"),
+    h: () => model.ready && hold.press(model, clock.now()),
     v: () => repair("void"), k: () => repair("correct"),
   },
 });
@@ -56,6 +58,7 @@ function render(name) {
   by("mode").textContent = language.say(`mode_${model.order.mode}`);
   now.show(model);
   buttons.show(model);
+  hold.show(model, () => clock.now());
   order.show(model, choose);
   gauges.show(model);
   gates.show(model, clock.now());

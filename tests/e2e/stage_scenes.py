@@ -88,7 +88,9 @@ def scene(name: str, now: int) -> dict[str, dict[str, Event]]:
     for hidden in ("gates", "refused", "acknowledged"):
         del wall[hidden]
     public = {
-        key: value for key, value in order.items() if key not in ("upcoming", "mode", "armed", "claims")
+        key: value
+        for key, value in order.items()
+        if key not in ("upcoming", "mode", "armed", "claims")
     }
     return {
         "wall": {"show": SHOW, "order": public, "tally": wall},

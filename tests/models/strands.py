@@ -11,7 +11,8 @@ from hairpin import messages as m
 from hairpin.answer import Records
 from hairpin.frame import Frame, Kind
 from hairpin.journal import encode_control
-from hairpin.tally.book import Book, Positions, answers_of
+from hairpin.tally.book import Book, answers_of
+from hairpin.tally.lines import Positions
 
 JOURNAL = 7
 

@@ -9,9 +9,9 @@ from plain_tally import PlainTally
 from small_show import FR, GB, US, ZZ, Answer, make_question, make_show, records_of
 
 from hairpin.show import Question, Show
-from hairpin.tally.book import Line
 from hairpin.tally.cells import Clamp, QuestionCount, Scores
 from hairpin.tally.leaderboard import leaderboard
+from hairpin.tally.lines import Line
 from hairpin.tally.snapshot import question_tally
 
 FANS = 9

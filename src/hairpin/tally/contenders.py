@@ -9,8 +9,8 @@ import numpy as np
 from hairpin.answer import RECORD, Records
 from hairpin.country import CODES
 from hairpin.messages import AnswerClocks, ContenderClocks
-from hairpin.tally.book import Line
 from hairpin.tally.cells import ELAPSED_MAX_MS, QuestionCount
+from hairpin.tally.lines import Line
 
 
 def answers_of_fans(fans: Collection[int], answers: Iterable[Records]) -> Records:

@@ -12,7 +12,8 @@ import msgspec
 import numpy as np
 
 from hairpin.country import CODES
-from hairpin.tally.book import Book, Line
+from hairpin.tally.book import Book
+from hairpin.tally.lines import Line
 from hairpin.tally.recount import Recount
 from hairpin.tally.snapshot import right_masks
 

@@ -9,8 +9,9 @@ from hairpin.answer import Records
 from hairpin.frame import Kind
 from hairpin.journal import Follower, Journal
 from hairpin.messages import ClocksReply, Synced, TallySnapshot
-from hairpin.tally.book import Book, Positions, answers_of
+from hairpin.tally.book import Book, answers_of
 from hairpin.tally.contenders import answers_of_fans, clocks
+from hairpin.tally.lines import Positions
 from hairpin.tally.snapshot import Snapshots
 from hairpin.world import Clock
 

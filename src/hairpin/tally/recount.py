@@ -18,7 +18,8 @@ from hairpin.errors import DataDamaged
 from hairpin.frame import Kind
 from hairpin.journal import Follower, Journal, decode_control
 from hairpin.messages import Born, Fenced, Leader, Published, QuestionTally
-from hairpin.tally.book import Book, Positions, answers_of
+from hairpin.tally.book import Book, answers_of
+from hairpin.tally.lines import Positions
 from hairpin.tally.snapshot import Snapshots
 
 Progress = Callable[[int, int], None]

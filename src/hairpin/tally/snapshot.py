@@ -15,10 +15,11 @@ from hairpin.messages import (
     TallySnapshot,
 )
 from hairpin.show import Question
-from hairpin.tally.book import Book, Line
+from hairpin.tally.book import Book
 from hairpin.tally.cells import Cells
 from hairpin.tally.contenders import answers_of_fans, origins
 from hairpin.tally.leaderboard import leaderboard, rank_rows
+from hairpin.tally.lines import Line
 
 
 class Snapshots:

@@ -119,8 +119,8 @@ class RealDisk:
             os.fsync(fd)
             self._sync_directory(path.parent)
         except OSError:
+            # The name stays: others may have counted on from it.
             os.close(fd)
-            path.unlink(missing_ok=True)
             raise
         return fd
 

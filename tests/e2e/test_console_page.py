@@ -121,6 +121,58 @@ def test_no_answer_from_the_server_is_not_taken_for_success(console: Hand) -> No
     expect(console.page.locator("#reply")).to_contain_text("It is not known whether")
 
 
+def test_the_clock_is_held_and_armed_again_by_one_key(console: Hand) -> None:
+    ready(console, "clock")
+    button, time = console.page.locator("#hold-button"), console.page.locator("#now-time")
+    expect(button).to_have_text("Hold the clock H")
+    expect(time).to_have_text(re.compile(r"next opens in 4:\d\d"))
+    console.page.keyboard.press("h")
+    asked(console, "Hold the clock? Then no further question opens by itself.")
+    assert console.orders == []
+    pause(console)
+    console.page.keyboard.press("Enter")
+    expect(console.page.locator("#reply")).to_have_text("Done: Hold the clock")
+    expect(console.page.get_by_text("The clock is held", exact=True)).to_be_visible()
+    expect(button).to_have_text("Arm the clock H")
+    expect(time).to_have_text("next opens when you say so")
+    console.page.reload()
+    expect(console.page.get_by_text("The clock is held", exact=True)).to_be_visible()
+    console.page.keyboard.press("h")
+    expect(console.page.locator("#sure-text")).to_have_text(
+        re.compile(r"^Let the clock go on\? Question 4 opens at \d\d:\d\d:\d\d\.$")
+    )
+    pause(console)
+    console.page.keyboard.press("Enter")
+    expect(button).to_have_text("Hold the clock H")
+    expect(console.page.locator("#hold-state")).to_be_empty()
+    expect(time).to_have_text(re.compile(r"next opens in 4:\d\d"))
+    assert console.orders == [{"do": "hold"}, {"do": "arm"}]
+
+
+def test_arming_says_that_a_question_is_overdue(console: Hand) -> None:
+    ready(console, "held")
+    order = console.control()["events"]["console"]["order"]
+    order["upcoming"][3]["due_at"] = order["now"] - 60_000
+    console.send("console", "order", order)
+    console.page.get_by_role("button", name="Arm the clock").click()
+    expect(console.page.locator("#sure-text")).to_have_text(
+        re.compile(r"Question 4 was due at \d\d:\d\d:\d\d, and opens next\.$")
+    )
+
+
+def test_there_is_no_clock_to_hold_by_hand_or_when_no_question_waits(console: Hand) -> None:
+    ready(console, "final")
+    expect(console.page.locator("#hold-button")).to_be_hidden()
+    order = console.go("/console", "clock")["console"]["order"]
+    expect(console.page.locator("#hold-button")).to_be_visible()
+    for cue in order["upcoming"]:
+        cue["state"] = "revealed"
+    console.send("console", "order", order)
+    expect(console.page.locator("#hold-button")).to_be_hidden()
+    console.page.keyboard.press("h")
+    expect(console.page.locator("#sure")).to_be_hidden()
+
+
 def test_only_possible_steps_can_be_pressed(console: Hand) -> None:
     ready(console, "open")
     for name, possible in (("open", False), ("close", True), ("reveal", False)):
@@ -176,7 +228,7 @@ def test_letters_typed_as_a_reason_are_not_commands(console: Hand) -> None:
 def test_single_letter_keys_can_be_switched_off(console: Hand) -> None:
     ready(console, "open")
     console.page.keyboard.press("?")
-    expect(console.page.locator("#help-keys div")).to_have_count(10)
+    expect(console.page.locator("#help-keys div")).to_have_count(11)
     console.page.get_by_label("Single-letter keys are on").uncheck()
     console.page.locator("#help-close").click()
     console.page.reload()
@@ -309,7 +361,7 @@ def test_both_languages_have_the_same_words(console: Hand, language: str) -> Non
 @pytest.mark.parametrize("width", [1920, 1280, 800])
 def test_the_console_has_no_serious_accessibility_violation(console: Hand, width: int) -> None:
     console.page.set_viewport_size({"width": width, "height": 900})
-    for scene in ("waiting", "open", "over"):
+    for scene in ("waiting", "open", "clock", "held", "over"):
         ready(console, scene)
         assert console.violations() == [], scene
         assert console.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), scene

@@ -39,6 +39,10 @@ class FaultyDisk(RealDisk):
     def sync(self, fd: int) -> None:
         self._fail("sync")
 
+    def replace(self, path: Path, data: bytes, mode: int = 0o600) -> None:
+        self._fail("replace")
+        super().replace(path, data, mode)
+
     def truncate(self, fd: int, size_bytes: int) -> None:
         self._fail("truncate")
         super().truncate(fd, size_bytes)

@@ -173,13 +173,6 @@ def test_a_whole_show_by_the_clock() -> None:
     assert order.over()
 
 
-def test_nothing_opens_while_the_show_is_not_armed() -> None:
-    order = order_of(show())
-    assert order.next_due(FINAL, armed=False) is None
-    order.apply(0, Step.OPEN, START_MS)
-    assert order.next_due(FINAL, armed=False) == Due(START_MS + 20_000, Step.CLOSE, 0)
-
-
 def test_the_reveal_waits_for_the_final_count_but_not_for_ever() -> None:
     order = order_in(State.CLOSED, show())
     closed_ms = START_MS + 1
@@ -235,6 +228,79 @@ def test_the_next_opening() -> None:
     for question in range(3):
         order.apply(question, Step.VOID, START_MS)
     assert order.next_opening_ms() is None
+
+
+# --- the clock is held ----------------------------------------------------------------------------
+
+
+def held(mode: str = "clock") -> RunningOrder:
+    order = order_of(show(mode))
+    order.hold(True)
+    return order
+
+
+def test_a_held_clock_opens_nothing_but_closes_and_reveals_what_is_open() -> None:
+    order = held()
+    assert order.next_due(FINAL) is None
+    assert order.next_opening_ms() is None
+    order.apply(0, Step.OPEN, START_MS)
+    for at_ms, step in ((20_000, Step.CLOSE), (23_000, Step.REVEAL)):
+        due = order.next_due(FINAL)
+        assert due == Due(START_MS + at_ms, step, 0)
+        order.apply(0, step, due.at_ms)
+    assert order.next_due(FINAL) is None
+
+
+def test_armed_again_the_clock_goes_on_with_what_is_overdue() -> None:
+    order = held()
+    order.hold(False)
+    assert order.next_due(FINAL) == Due(START_MS + 60_000, Step.OPEN, 0)
+    assert order.next_opening_ms() == START_MS + 60_000
+
+
+def test_an_overdue_question_leaves_room_for_the_result_on_show() -> None:
+    """Question 1 opens by hand while the clock is held, and closes when question 2 is overdue."""
+    order = held()
+    order.apply(0, Step.OPEN, START_MS + 110_000)
+    order.apply(0, Step.CLOSE, START_MS + 130_000)
+    order.apply(0, Step.REVEAL, START_MS + 133_000)
+    order.hold(False)
+    assert order.next_due(FINAL) == Due(START_MS + 133_000 + LOOK_MS, Step.OPEN, 1)
+
+
+def test_what_is_held_is_not_held_again() -> None:
+    with pytest.raises(IllegalStep) as caught:
+        held().hold(True)
+    assert str(caught.value) == "the clock is held: cannot hold it; possible: arm"
+
+
+def test_what_is_armed_is_not_armed_again() -> None:
+    with pytest.raises(IllegalStep) as caught:
+        order_of(show()).hold(False)
+    assert str(caught.value) == "the clock is armed: cannot arm it; possible: hold"
+
+
+@pytest.mark.parametrize(("wish", "step"), [(True, "hold"), (False, "arm")])
+def test_by_hand_there_is_no_clock_to_hold(wish: bool, step: str) -> None:
+    order = order_of(show("hand"))
+    with pytest.raises(IllegalStep) as caught:
+        order.hold(wish)
+    assert str(caught.value) == (
+        f"this show goes by hand: cannot {step} the clock; "
+        "possible: open, close, reveal, correct, void"
+    )
+    assert not order.held
+
+
+def test_when_nothing_waits_there_is_nothing_to_hold_and_still_something_to_arm() -> None:
+    order, before = order_of(show()), held()
+    for question in range(3):
+        order.apply(question, Step.VOID, START_MS)
+        before.apply(question, Step.VOID, START_MS)
+    with pytest.raises(IllegalStep, match="no question waits for the clock"):
+        order.hold(True)
+    before.hold(False)
+    assert not before.held
 
 
 # --- when phones ask again ------------------------------------------------------------------------

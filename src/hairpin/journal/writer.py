@@ -107,13 +107,9 @@ class DiskWriter:
         try:
             fd = self._disk.create(path)
         except FileExistsError:
-            # Ours, from an attempt that failed: nothing in it became durable.
+            # Ours, from an attempt that failed: nothing in it became durable, not even its name.
+            self._disk.replace(path, b"")
             fd = self._disk.open_append(path)
-            try:
-                self._disk.truncate(fd, 0)
-            except OSError:
-                self._disk.close(fd)
-                raise
         if self._fd != self._lock_fd:
             self._disk.close(self._fd)
         self._fd = fd

@@ -13,6 +13,7 @@ show-end.json   after that purge: when what is left must go
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,9 @@ from hairpin.errors import DataDamaged, EngineDown, YourMistake
 from hairpin.journal.disk import IDENTITY, DiskJournal
 from hairpin.ticket import KEY_BYTES, TicketKey
 from hairpin.world import World, real_world
+
+
+ORPHANS_MS = 20_000
 
 
 class Keys(msgspec.Struct, frozen=True):
@@ -107,13 +111,32 @@ class DataDirectory:
                 f"cannot use {self.path} for data: {error.strerror}",
                 "Name a directory that you may write to with --data.",
             ) from error
-        if not self._world.disk.lock(fd):
+        if not self._takes(fd):
             os.close(fd)
             raise YourMistake(
                 f"another node runs on {self.path}",
                 f"End it first; {self.node_path} says where it is.",
             )
         self._lock_fd = fd
+
+    def _takes(self, fd: int) -> bool:
+        """Take the lock. The children of a node that was killed hold it until they have drained."""
+        until_ms = self._world.clock.monotonic_ms() + ORPHANS_MS
+        while not self._world.disk.lock(fd):
+            if self._owner_lives() or self._world.clock.monotonic_ms() > until_ms:
+                return False
+            time.sleep(0.1)
+        return True
+
+    def _owner_lives(self) -> bool:
+        """Does the node that `node.json` names run? Yes, too, if it has not written it yet."""
+        try:
+            os.kill(read_node(self.path).pid, 0)
+        except ProcessLookupError:
+            return False
+        except (YourMistake, PermissionError):
+            return True
+        return True
 
     def journal(self, create: bool = False) -> DiskJournal:
         """Raises YourMistake if there is none and `create` is not asked for."""

@@ -101,7 +101,7 @@ def test_frames_across_the_chunks_of_reading_come_back(
 def test_what_an_attempt_left_behind_under_the_next_name_is_written_over(scene: Scene) -> None:
     writer = scene.write([b"a"])
     scene.path(1, 1).write_bytes(b"left behind")
-    scene.disk.faults.append(Fault("truncate"))
+    scene.disk.faults.append(Fault("replace"))
     writer.roll()
     with pytest.raises(EngineDown):
         writer.commit(Kind.ANSWERS, b"b", 1)

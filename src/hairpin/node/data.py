@@ -25,7 +25,6 @@ from hairpin.journal.disk import IDENTITY, DiskJournal
 from hairpin.ticket import KEY_BYTES, TicketKey
 from hairpin.world import World, real_world
 
-
 ORPHANS_MS = 20_000
 
 

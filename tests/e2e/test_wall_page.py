@@ -24,6 +24,8 @@ def wall(browser: Browser) -> Iterator[Hand]:
 
 
 def width(locator: Locator) -> float:
+    """Where it comes to rest: bars grow into their width."""
+    locator.evaluate("bar => bar.getAnimations().forEach((one) => one.finish())")
     box = locator.bounding_box()
     return 0.0 if box is None else box["width"]
 

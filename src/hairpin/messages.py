@@ -203,7 +203,6 @@ class OrderState(msgspec.Struct, frozen=True):
 
     version: int
     epoch_ms: int
-    ticket_cap: int
     questions: tuple[GateQuestion, ...]
     now: bytes
     """The JSON object of `GET /now` without its time fields."""

@@ -190,7 +190,7 @@ class Stand:
         version: int = 1,
     ) -> None:
         poll = PollPlan("open", EPOCH + 60_000, None, 0)
-        order = OrderState(version, EPOCH, 1_000, questions, b'{"state":"open"}', poll, documents)
+        order = OrderState(version, EPOCH, questions, b'{"state":"open"}', poll, documents)
         self.answers.epoch_ms = EPOCH
         self.admission.set_questions(questions, EPOCH)
         for index, question in enumerate(questions):

@@ -6,7 +6,7 @@ Handlers run on the event loop of their process and must not block.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -32,14 +32,6 @@ class Bus(Protocol):
         Raises EngineDown: nobody serves it, the server failed, or no reply in time; ValueError:
         the message is over MESSAGE_BYTES_MAX.
         """
-        ...
-
-
-class Hub(Bus, Protocol):
-    """The end of the bus at which requests are answered."""
-
-    def serve(self, topic: str, kind: type[M], handler: Callable[[M], Awaitable[R]]) -> None:
-        """Answer requests on a topic; one server per topic."""
         ...
 
 

@@ -4,7 +4,7 @@ Who may claim comes from the journal; what they claimed is kept in one file of m
 else: delete the file and the names are gone. All changes are on disk before they are answered.
 
 A name is deleted when its fan is struck, and a name that the producer has not decided about a day
-after the deadline is deleted, too. Approved names stay until `purge_names`.
+after the deadline is deleted, too. Approved names stay as long as the file.
 """
 
 from __future__ import annotations
@@ -211,12 +211,6 @@ class ClaimsDesk:
                 )
             )
         return rows
-
-    def purge_names(self) -> None:
-        """Delete every name, the approved ones, too; the contenders' numbers stay."""
-        if self._claims is not None:
-            nameless = tuple(msgspec.structs.replace(c, name=None) for c in self._claims.contenders)
-            self._keep(msgspec.structs.replace(self._claims, contenders=nameless))
 
     def _contender(self, fan: int) -> tuple[Claims, Contender]:
         contender = self._claims.find(fan) if self._claims is not None else None

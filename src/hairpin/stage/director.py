@@ -342,7 +342,6 @@ class Director:
         self._state = m.OrderState(
             version=self._version,
             epoch_ms=self._armed.epoch_ms,
-            ticket_cap=self.show.tickets_max,
             questions=documents.gate_questions(self.order),
             now=documents.encoded(told),
             poll=documents.poll_plan(self.show, self.order),

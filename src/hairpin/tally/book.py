@@ -39,8 +39,6 @@ class Book:
         self.strands: dict[int, Strand] = {}
         self.fenced: list[m.Fenced] = []
         self.published: list[m.Published] = []
-        self.announced: m.Announced | None = None
-        self.fans_leased = 0
         self.named: set[int] = set()
         """Incarnations that some record speaks of: their strands must be there."""
         self._early: dict[int, list[tuple[Frame, Records]]] = {}
@@ -146,7 +144,6 @@ class Book:
 
     @_control.register
     def _(self, record: m.Leased) -> None:
-        self.fans_leased = max(self.fans_leased, record.first + record.count)
         self.named.add(record.to)
 
     @_control.register
@@ -155,10 +152,6 @@ class Book:
         self.named.update(map(int, record.positions))
         line = self._line(record.question)
         line.told, line.changed = record, False
-
-    @_control.register
-    def _(self, record: m.Announced) -> None:
-        self.announced = record
 
     def _line(self, question: int) -> Line:
         if question >= len(self.show.questions):

@@ -267,15 +267,6 @@ def test_a_damaged_file_is_named_and_its_content_is_not(path: Path) -> None:
     assert error.value.__suppress_context__
 
 
-def test_purging_names_keeps_numbers(desk: ClaimsDesk, path: Path) -> None:
-    claim(desk, 11, "Ana")
-    desk.approve(11)
-    desk.purge_names()
-    assert desk.winners() == []
-    assert "Ana" not in path.read_text()
-    assert desk.open_fans() == (11, 22)
-
-
 def test_rows_for_the_console_carry_both_clocks(desk: ClaimsDesk) -> None:
     claim(desk, 11, "Ana")
     leaders = [Leader(1, 11, right=7, total_ms=9_100, country="FR", age_band=1, tied=1)]

@@ -59,7 +59,7 @@ class House:
     @staticmethod
     def order(version: int, *questions: m.GateQuestion) -> m.OrderState:
         poll = m.PollPlan("open", None, None, 0)
-        return m.OrderState(version, EPOCH, 1_000, questions, b'{"state":"open"}', poll, ())
+        return m.OrderState(version, EPOCH, questions, b'{"state":"open"}', poll, ())
 
     async def _order_now(self, _: m.Synced) -> m.OrderState:
         if self.state is None:

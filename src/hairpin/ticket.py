@@ -24,7 +24,6 @@ Bytes = npt.NDArray[np.uint8]
 
 TICKET_CHARS = 20
 TICKET_BYTES = 15
-CODE_CHARS = 16
 KEY_BYTES = 16
 FAN_MAX = 0xFFFF_FFFE
 

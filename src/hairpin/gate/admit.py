@@ -50,15 +50,15 @@ def _judge(
     multiple: npt.NDArray[np.bool],
 ) -> int:
     if not good_ticket:
-        return 401
+        return BAD_TICKET
     if question < 0 or choice <= 0 or elapsed < 0 or masks[question] == 0:
-        return 404
+        return NO_SUCH
     # Before it opens nobody may learn how many choices a question has.
     if received < opens[question]:
-        return 409
+        return NOT_OPEN
     if choice >= masks[question] or (not multiple[question] and choice & (choice - 1) != 0):
-        return 404
-    return 410 if received >= closes[question] else 204
+        return NO_SUCH
+    return CLOSED if received >= closes[question] else COUNTED
 
 
 @compiled
@@ -98,7 +98,7 @@ def admit(
             holds, question, choice, elapsed, received[i], opens, closes, masks, multiple
         )
         status[i] = judged
-        if judged == 204:
+        if judged == COUNTED:
             fan[i] = message & U(0xFFFFFFFF)
             band[i] = (message >> U(32)) & U(255)
             country[i] = (message >> U(40)) & U(255)

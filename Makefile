@@ -35,6 +35,10 @@ install: .venv/run.stamp
 	$(PIP) --require-hashes -r requirements/test.txt
 	@touch $@
 
+.venv/bench.stamp: .venv/run.stamp requirements/bench.txt
+	$(PIP) --require-hashes -r requirements/bench.txt
+	@touch $@
+
 .venv/check.stamp: .venv/run.stamp requirements/check.txt
 	$(PIP) --require-hashes -r requirements/check.txt
 	@touch $@
@@ -44,6 +48,7 @@ lock:
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o requirements/run.txt
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 -c requirements/run.txt --group test -o requirements/test.txt pyproject.toml
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 -c requirements/run.txt --group check -o requirements/check.txt pyproject.toml
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 -c requirements/run.txt --group bench -o requirements/bench.txt pyproject.toml
 
 clean:
 	rm -rf .venv build dist demo-data

@@ -45,6 +45,8 @@ MSG_RECV = 0x40
 """MSG_DONTWAIT."""
 EINTR = 4
 EAGAIN = 11
+EINPROGRESS = 115
+ECONNABORTED = 103
 
 
 def _external(name: str, result: object, *arguments: object) -> Callable[..., int]:
@@ -60,6 +62,16 @@ send = _external("send", _long, _int, _long, _size, _int)
 """send(fd, buffer, bytes, flags)"""
 accept4 = _external("accept4", _int, _int, _long, _long, _int)
 """accept4(fd, sockaddr, sockaddr_bytes, flags)"""
+socket = _external("socket", _int, _int, _int, _int)
+"""socket(domain, type, protocol)"""
+connect = _external("connect", _int, _int, _long, types.uint32)
+"""connect(fd, sockaddr, bytes)"""
+setsockopt = _external("setsockopt", _int, _int, _int, _int, _long, types.uint32)
+"""setsockopt(fd, level, option, value, bytes)"""
+clock_gettime = _external("clock_gettime", _int, _int, _long)
+"""clock_gettime(clock, timespec)"""
+sched_getcpu = _external("sched_getcpu", _int)
+"""Which core this thread runs on."""
 close = _external("close", _int, _int)
 epoll_ctl = _external("epoll_ctl", _int, _int, _int, _int, _long)
 """epoll_ctl(epoll, operation, fd, event)"""
@@ -83,4 +95,4 @@ def errno() -> int:
 @compiled
 def address(array: npt.NDArray[Any]) -> int:
     """Where a contiguous array lies in memory."""
-    return int(array.ctypes.data)
+    return int(np.int64(array.ctypes.data))

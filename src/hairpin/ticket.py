@@ -24,11 +24,13 @@ Bytes = npt.NDArray[np.uint8]
 
 TICKET_CHARS = 20
 TICKET_BYTES = 15
+CLAIM_CHARS = 16
 KEY_BYTES = 16
 FAN_MAX = 0xFFFF_FFFE
 
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 ENCODE: Bytes = np.frombuffer(_ALPHABET, np.uint8).copy()
+HEX_DIGITS: Bytes = np.frombuffer(b"0123456789abcdef", np.uint8).copy()
 DECODE: Bytes = np.full(256, 255, np.uint8)
 DECODE[ENCODE] = np.arange(64, dtype=np.uint8)
 
@@ -46,6 +48,10 @@ class TicketKey(msgspec.Struct, frozen=True):
     def words(self) -> npt.NDArray[np.uint64]:
         """Both halves of the ticket key, u64."""
         return np.frombuffer(self.ticket, "<u8").astype(np.uint64)
+
+    def claim_words(self) -> npt.NDArray[np.uint64]:
+        """Both halves of the claim key, u64."""
+        return np.frombuffer(self.claim, "<u8").astype(np.uint64)
 
 
 class Ticket(msgspec.Struct, frozen=True):
@@ -172,6 +178,25 @@ def verify(text: str, key: TicketKey) -> Ticket | None:
     if not good or value >> 48 & 0xFF != key.number:
         return None
     return Ticket(value & 0xFFFFFFFF, value >> 32 & 0xFF, value >> 40 & 0xFF)
+
+
+@compiled
+def write_claims(
+    fans: npt.NDArray[np.uint32],
+    tails: npt.NDArray[np.uint64],
+    digits: Bytes,
+    k0: U,
+    k1: U,
+    out: Bytes,
+) -> None:
+    """Write the claim code of each fan to `out`, shape (n, 16). A tail is age band | country << 8.
+
+    `digits`: the characters of the hex digits.
+    """
+    for i in range(len(fans)):
+        code = siphash7(U(fans[i]) | (tails[i] << U(32)), k0, k1)
+        for j in range(CLAIM_CHARS):
+            out[i, j] = digits[(code >> U(60 - 4 * j)) & U(15)]
 
 
 def claim_code(key: bytes, fan: int, age_band: int, country: int) -> str:

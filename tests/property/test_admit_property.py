@@ -65,7 +65,7 @@ def test_the_kernel_judges_as_the_words_say(answers: list[tuple[bytes, int]]) ->
     admission.shut(3)
     texts = [text for text, _ in answers]
     received = np.array([at for _, at in answers], np.int64)
-    records, status = admission.admit(texts, received)
+    records, status = admission.admit(np.frombuffer(b"".join(texts), np.uint8), received)
     told = [expected(text, at, QUESTIONS) for text, at in answers]
     assert status.tolist() == told
     good = [(text, at) for (text, at), code in zip(answers, told, strict=True) if code == 204]

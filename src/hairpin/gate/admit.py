@@ -134,16 +134,15 @@ class Admission:
         self._closes[question] = _SHUT
 
     def admit(
-        self, texts: list[bytes], received: npt.NDArray[np.int64]
+        self, text: Bytes, received: npt.NDArray[np.int64]
     ) -> tuple[Records, npt.NDArray[np.int64]]:
         """Judge answers of ANSWER_TEXT_BYTES each; `received` in ms since the show's epoch.
 
         Returns the records of those that may in, and the status of each.
         """
-        size = len(texts)
+        size = len(received)
         records = np.zeros(size, RECORD)
         status = np.zeros(size, np.int64)
-        text = np.frombuffer(b"".join(texts), np.uint8)
         assert len(text) == size * ANSWER_TEXT_BYTES
         good = admit(
             text,

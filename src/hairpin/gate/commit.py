@@ -11,14 +11,17 @@ from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 import structlog
 
 from hairpin.answer import Records
 from hairpin.errors import EngineDown
 from hairpin.frame import BODY_BYTES_MAX, Kind
 from hairpin.gate.admit import COUNTED, Admission
+from hairpin.gate.http import ANSWER_TEXT_BYTES
 from hairpin.journal import Writer
 from hairpin.meter import Histogram
+from hairpin.ticket import Bytes
 from hairpin.world import Clock
 
 log = structlog.get_logger()
@@ -82,26 +85,40 @@ class Committer:
         """Commit what is queued."""
         self._scheduled = False
         turned_away, self._turned_away = self._turned_away, []
-        if self._texts and self.epoch_ms is not None:
-            self._flush(self.epoch_ms)
+        if self._texts:
+            self._flush()
         for asker in turned_away:
             asker.verdict(OVERLOADED)
         self.statuses[OVERLOADED] += len(turned_away)
 
-    def _flush(self, epoch_ms: int) -> None:
+    def _flush(self) -> None:
         texts, askers, times = self._texts, self._askers, self._times
         self._texts, self._askers, self._times = [], [], []
-        received = np.array(times, np.int64) - epoch_ms
-        records, status = self._admission.admit(texts, received)
-        if len(records) and not self._journal(records):
-            status[status == COUNTED] = OVERLOADED
-        now_ms = self._clock.now_ms() - epoch_ms
-        self.latency_ms.add(now_ms - received)
+        text = np.frombuffer(b"".join(texts), np.uint8)
+        status = self.decide(text, np.array(times, np.int64))
         for asker, code in zip(askers, status.tolist(), strict=True):
             asker.verdict(code)
-        codes, counts = np.unique(status, return_counts=True)
-        for code, count in zip(codes.tolist(), counts.tolist(), strict=True):
-            self.statuses[code] += count
+
+    def decide(self, text: Bytes, times_ms: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Commit a batch at once; returns the status of each answer.
+
+        `text`: ANSWER_TEXT_BYTES of each; `times_ms`: when they were received, ms since 1970.
+        Whatever is beyond the longest queue gets 503.
+        """
+        status = np.full(len(times_ms), OVERLOADED, np.int64)
+        if self.epoch_ms is not None and not self._ended:
+            taken = slice(self._queue_max)
+            received = times_ms[taken] - self.epoch_ms
+            records, status[taken] = self._admission.admit(
+                text[: len(received) * ANSWER_TEXT_BYTES], received
+            )
+            if len(records) and not self._journal(records):
+                status[status == COUNTED] = OVERLOADED
+            self.latency_ms.add(self._clock.now_ms() - self.epoch_ms - received)
+        counts = np.bincount(status)
+        for code in np.flatnonzero(counts).tolist():
+            self.statuses[code] += int(counts[code])
+        return status
 
     def end(self) -> None:
         """Commit what is queued and end the strand: whoever comes now gets 503."""

@@ -7,6 +7,9 @@ read ahead; anything else on the same connection waits its turn.
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import cast
 
@@ -27,9 +30,18 @@ STALL_TIMEOUT_MS = 30_000
 class Connection(asyncio.Protocol):
     """Bytes of one client; `doors` is what all connections of the process share."""
 
-    def __init__(self, doors: Doors) -> None:
+    def __init__(
+        self,
+        doors: Doors,
+        home: Callable[[socket.socket], None] | None = None,
+        rest: bytes = b"",
+    ) -> None:
+        """`home` takes the connection back when it is idle, if it was handed over by the hot loop
+        with `rest`; then `begin` must follow."""
         self._doors = doors
-        self._rest = b""
+        self._home = home
+        self._begun = home is None
+        self._rest = rest
         self._pending = 0
         self._replies: list[bytes] = []
         self._serving: asyncio.Task[None] | None = None
@@ -56,8 +68,16 @@ class Connection(asyncio.Protocol):
         self._peer = str(peer[0]) if peer else ""
         self._port = int(peer[1]) if peer else 0
         self._heard_ms = self._doors.clock.monotonic_ms()
-        if not self._doors.enter(self):
+        self._begun_ms = self._heard_ms
+        if not self._doors.enter(self, handed=self._home is not None):
             self._transport.close()
+
+    def begin(self, unsent: bytes) -> None:
+        """Go on where the hot loop stopped: with replies that the client did not take yet."""
+        self._begun = True
+        if unsent:
+            self._write(unsent)
+        self._proceed()
 
     def connection_lost(self, _: Exception | None) -> None:
         self._closing = True
@@ -67,7 +87,11 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._heard_ms = self._doors.clock.monotonic_ms()
-        self._read(self._rest + data if self._rest else data)
+        if self._begun:
+            self._read(self._rest + data if self._rest else data)
+            self._settle()
+        else:
+            self._rest += data
 
     def eof_received(self) -> bool:
         """The client sends no more, but reads: what it asked for is still answered."""
@@ -114,10 +138,29 @@ class Connection(asyncio.Protocol):
             self._read(self._rest)
         if self._ended and not self._closing and not self._owes():
             self._close()
+        self._settle()
+
+    def _settle(self) -> None:
+        """Idle again? Then go home, once the replies have left: they do after this turn."""
+        if self._home is not None and self._is_idle():
+            asyncio.get_running_loop().call_soon(self._go_home)
+
+    def _is_idle(self) -> bool:
+        return not (self._rest or self._owes() or self._closing or self._ended or self._paused)
+
+    def _go_home(self) -> None:
+        if self._home is None or not self._is_idle() or self._transport.get_write_buffer_size():
+            return
+        # A descriptor of our own: closing the transport leaves the connection open.
+        sock = self._transport.get_extra_info("socket")
+        copy = socket.socket(fileno=os.dup(sock.fileno()))
+        self._close()
+        self._home(copy)
 
     def _owes(self) -> bool:
         """Is the client waiting for us, and not we for it?"""
-        return bool(self._pending) or self._serving is not None or self._blocked
+        waits = bool(self._pending) or self._serving is not None or self._blocked
+        return waits or not self._begun
 
     def _take(self, data: bytes, at: int) -> int:
         """Take the request at `at`; returns its size, 0 if it must wait."""
@@ -261,6 +304,8 @@ class Connection(asyncio.Protocol):
             self._refuse(HTTPStatus.REQUEST_TIMEOUT)
         elif now_ms - self._heard_ms > IDLE_TIMEOUT_MS:
             self._close()
+        else:
+            self._settle()
 
     def _stalled(self, now_ms: float) -> bool:
         unsent = self._transport.get_write_buffer_size()

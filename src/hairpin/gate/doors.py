@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
 
 from hairpin.country import INDEX
 from hairpin.gate.commit import Committer
 from hairpin.gate.general import Application
 from hairpin.gate.http import HeaderBlocks, Replies
 from hairpin.gate.leases import Leases
-from hairpin.gate.limits import Addresses, JoinLimit
+from hairpin.gate.limits import Address, Addresses, JoinLimit, parsed
 from hairpin.messages import Document, OrderState
 from hairpin.order import State, poll_after_ms
-from hairpin.ticket import TicketKey, claim_code, issue
+from hairpin.ticket import (
+    CLAIM_CHARS,
+    ENCODE,
+    HEX_DIGITS,
+    TICKET_CHARS,
+    Bytes,
+    TicketKey,
+    write_claims,
+    write_tickets,
+)
 from hairpin.world import Clock
 
 SPREAD_MS = 1_500
@@ -45,6 +58,8 @@ class Doors:
         self.answers = answers
         self.leases = leases
         self.addresses = addresses
+        self._ticket_words, self._claim_words = key.words(), key.claim_words()
+        self._key_tail = np.uint64(key.number << 16)
         self._limit = limit
         self._connections_max = connections_max
         self.pages: Application
@@ -58,12 +73,17 @@ class Doors:
         self.replies: Replies
         self.tick()
 
-    def enter(self, connection: Entrant) -> bool:
-        if len(self.connections) >= self._connections_max:
+    def enter(self, connection: Entrant, handed: bool) -> bool:
+        """False if there is no room; one that was `handed` over has its place already."""
+        if not handed and len(self.connections) >= self._connections_max:
             self.refused["connections"] += 1
             return False
         self.connections.add(connection)
         return True
+
+    def room(self) -> int:
+        """How many connections may be open beside those of the ordinary server."""
+        return self._connections_max - len(self.connections)
 
     def leave(self, connection: Entrant) -> None:
         self.connections.discard(connection)
@@ -94,8 +114,53 @@ class Doors:
     def join(self, who: bytes, peer: str, forwarded_for: bytes) -> tuple[str, str] | int:
         """Issue a ticket to `<band><country>`; (ticket, claim code), or the status that says why
         not."""
+        ticket = np.zeros((1, TICKET_CHARS), np.uint8)
+        code = np.zeros((1, CLAIM_CHARS), np.uint8)
+        (status,) = self.join_many([who], [parsed(peer)], [forwarded_for], ticket, code).tolist()
+        if status != HTTPStatus.CREATED:
+            return int(status)
+        return ticket.tobytes().decode("ascii"), code.tobytes().decode("ascii")
+
+    def join_many(
+        self,
+        who: Sequence[bytes],
+        peers: Sequence[Address],
+        forwarded_for: Sequence[bytes],
+        tickets: Bytes,
+        claims: Bytes,
+    ) -> npt.NDArray[np.int64]:
+        """The status of each join, in order; 201 where row i of `tickets`, shape (n, 20), and of
+        `claims`, shape (n, 16), was written."""
+        origins: list[int] = []
+        statuses = np.array(
+            [
+                self._may_join(one, peer, forwarded, origins)
+                for one, peer, forwarded in zip(who, peers, forwarded_for, strict=True)
+            ],
+            np.int64,
+        )
+        fans = np.array(self.leases.take(len(origins)), np.uint32)
+        rows = np.flatnonzero(statuses == HTTPStatus.CREATED)
+        statuses[rows[len(fans) :]] = HTTPStatus.SERVICE_UNAVAILABLE
+        self.refused["join no numbers"] += len(rows) - len(fans)
+        self.tickets += len(fans)
+        tails = np.array(origins[: len(fans)], np.uint64)
+        written = np.zeros((len(fans), TICKET_CHARS), np.uint8)
+        k0, k1 = self._ticket_words
+        write_tickets(fans, tails | self._key_tail, ENCODE, k0, k1, written)
+        tickets[rows[: len(fans)]] = written
+        codes = np.zeros((len(fans), CLAIM_CHARS), np.uint8)
+        k0, k1 = self._claim_words
+        write_claims(fans, tails, HEX_DIGITS, k0, k1, codes)
+        claims[rows[: len(fans)]] = codes
+        return statuses
+
+    def _may_join(
+        self, who: bytes, peer: Address, forwarded_for: bytes, origins: list[int]
+    ) -> HTTPStatus:
+        """CREATED if there is a ticket for this one; its age band | country << 8 is noted then."""
         band = who[0] - ord("0")
-        country = INDEX.get(who[1:].decode("latin-1"))
+        country = INDEX_OF.get(who[1:3])
         if not 0 <= band <= 2 or country is None:
             self.refused["join no such place"] += 1
             return HTTPStatus.NOT_FOUND
@@ -105,14 +170,11 @@ class Doors:
         ):
             self.refused["join too many"] += 1
             return HTTPStatus.TOO_MANY_REQUESTS
-        fans = self.leases.take(1)
-        if not fans:
-            self.refused["join no numbers"] += 1
-            return HTTPStatus.SERVICE_UNAVAILABLE
-        self.tickets += 1
-        fan = fans[0]
-        code = claim_code(self.key.claim, fan, band, country)
-        return issue(fan, band, country, self.key), code
+        origins.append(band | country << 8)
+        return HTTPStatus.CREATED
+
+
+INDEX_OF = {code.encode("ascii"): index for code, index in INDEX.items()}
 
 
 def now_document(order: OrderState, now_ms: int) -> tuple[bytes, bytes]:

@@ -13,6 +13,8 @@ from http import HTTPStatus
 
 import msgspec
 
+from hairpin.ticket import CLAIM_CHARS, TICKET_CHARS
+
 ANSWER_TEXT_BYTES = 32
 """Ticket, slash, question, choice, elapsed: what the kernels read."""
 
@@ -143,6 +145,12 @@ class Replies:
             + b"Content-Length: %d\r\n\r\n" % len(body)
             + body
         )
+
+    def joined_holes(self) -> tuple[bytes, tuple[int, int]]:
+        """The reply to a join, and where in it ticket and claim code stand."""
+        ticket, code = "t" * TICKET_CHARS, "c" * CLAIM_CHARS
+        reply = self.joined(ticket, code)
+        return reply, (reply.rindex(ticket.encode()), reply.rindex(code.encode()))
 
     def _bare(self, status: HTTPStatus, close: bool = False) -> bytes:
         lines = [b"HTTP/1.1 %d %b\r\n" % (status, status.phrase.encode()), self.date, _CORS]

@@ -1,33 +1,42 @@
-"""How many tickets an address may take: a token bucket each, and who counts as one address."""
+"""How many tickets an address may take: a token bucket each, and who counts as one address.
+
+An address is its number as IPv6, an IPv4 one in its mapped form: what the hot loop reads from
+sockets. Text that is no address stands for itself.
+"""
 
 from __future__ import annotations
 
 import ipaddress
+import socket
 from collections import OrderedDict
+from functools import lru_cache
 
 from hairpin.config import Network, Settings, networks
 
 _ADDRESSES_MAX = 200_000
+_MAPPED = 0xFFFF << 32
+Address = int | str
 
 
 class Addresses:
     """Tells the address that a request is charged to."""
 
     def __init__(self, settings: Settings) -> None:
-        self._trusted = networks(settings.trusted_proxies)
-        self._allowed = networks(settings.join_allow)
+        self._trusted = _ranges(networks(settings.trusted_proxies))
+        self._allowed = _ranges(networks(settings.join_allow))
 
-    def client(self, peer: str, forwarded_for: bytes) -> str:
+    def client(self, peer: Address, forwarded_for: bytes) -> Address:
         """The last address before our own proxies; the peer itself if it is no trusted proxy."""
-        hops = [hop.strip() for hop in forwarded_for.decode("latin-1").split(",")]
         address = peer
-        for hop in reversed([*filter(None, hops), peer]):
-            address = _bare(hop)
-            if not _within(address, self._trusted):
-                break
+        if forwarded_for and _within(peer, self._trusted):
+            hops = [hop.strip() for hop in forwarded_for.decode("latin-1").split(",")]
+            for hop in reversed(list(filter(None, hops))):
+                address = parsed(_bare(hop))
+                if not _within(address, self._trusted):
+                    break
         return address
 
-    def unlimited(self, address: str) -> bool:
+    def unlimited(self, address: Address) -> bool:
         return _within(address, self._allowed)
 
 
@@ -39,29 +48,44 @@ def _bare(text: str) -> str:
     return host if colon and ":" not in host and port.isdigit() else text
 
 
-def _within(address: str, nets: tuple[Network, ...]) -> bool:
-    if not nets:
-        return False
+@lru_cache(4096)
+def parsed(text: str) -> Address:
     try:
-        parsed = ipaddress.ip_address(address)
+        address = ipaddress.ip_address(text)
     except ValueError:
-        return False
-    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
-        parsed = parsed.ipv4_mapped
-    return any(parsed in net for net in nets)
+        return text
+    number = int(address)
+    return number if isinstance(address, ipaddress.IPv6Address) else _MAPPED | number
 
 
-def bucket_key(address: str) -> str:
+def peer_number(sock: socket.socket) -> int:
+    """Who is at the other end; raises OSError if nobody is there any more."""
+    address = parsed(str(sock.getpeername()[0]))
+    return address if isinstance(address, int) else 0
+
+
+def _ranges(nets: tuple[Network, ...]) -> list[tuple[int, int]]:
+    """First and last address of each network."""
+    ranges = []
+    for net in nets:
+        base = 0 if isinstance(net, ipaddress.IPv6Network) else _MAPPED
+        ranges.append((base | int(net.network_address), base | int(net.broadcast_address)))
+    return ranges
+
+
+def _within(address: Address, ranges: list[tuple[int, int]]) -> bool:
+    if isinstance(address, int):
+        for low, high in ranges:
+            if low <= address <= high:
+                return True
+    return False
+
+
+def bucket_key(address: Address) -> Address:
     """IPv6 customers own a whole /64: it counts as one address."""
-    if ":" not in address:
+    if isinstance(address, str) or address >> 32 == 0xFFFF:
         return address
-    try:
-        parsed = ipaddress.IPv6Address(address)
-    except ValueError:
-        return address
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return address >> 64 << 64
 
 
 class JoinLimit:
@@ -70,9 +94,9 @@ class JoinLimit:
     def __init__(self, burst: float, per_s: float) -> None:
         self._burst = burst
         self._per_ms = per_s / 1000
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._buckets: OrderedDict[Address, tuple[float, float]] = OrderedDict()
 
-    def take(self, address: str, now_ms: float) -> bool:
+    def take(self, address: Address, now_ms: float) -> bool:
         """One token, if there is one."""
         key = bucket_key(address)
         tokens, then_ms = self._buckets.pop(key, (self._burst, now_ms))

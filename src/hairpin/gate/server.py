@@ -12,11 +12,13 @@ from http import HTTPStatus
 
 import structlog
 
+from hairpin import libc
 from hairpin.bus import Bus
 from hairpin.config import Settings
 from hairpin.errors import EngineDown
 from hairpin.frame import Kind
 from hairpin.gate.admit import Admission
+from hairpin.gate.burst import Burst
 from hairpin.gate.commit import Committer
 from hairpin.gate.connection import Connection
 from hairpin.gate.doors import Doors
@@ -48,6 +50,8 @@ REPORT_S = 0.5
 TEND_S = 2.0
 DRAIN_S = 5.0
 ASK_AGAIN_S = 5.0
+FILES_MAX = 1 << 20
+"""Descriptors that the hot loop can hold, whatever the system permits."""
 
 _REASONS = {
     HTTPStatus.UNAUTHORIZED: "bad ticket",
@@ -95,20 +99,19 @@ class Gate:
         self._marked: set[int] = set()
         self._telling: asyncio.TimerHandle | None = None
         self._known = asyncio.Event()
+        self._burst: Burst | None = None
+        self._server: asyncio.Server | None = None
 
     async def run(
         self, listener: socket.socket, ready: Callable[[], None], stop: asyncio.Event
     ) -> None:
         """Serve from `listener` until `stop`; then drain and seal."""
-        loop = asyncio.get_running_loop()
         self._bus.subscribe(TOPIC_ORDER, OrderState, self._order)
         if not await self._knows_order(stop):
             self._end()
             return
         self._doors.leases.refill()
-        server = await loop.create_server(
-            lambda: Connection(self._doors), sock=listener, backlog=4096
-        )
+        await self._open(listener)
         tasks = [
             asyncio.create_task(self._every(REPORT_S, self._report)),
             asyncio.create_task(self._every(1.0, self._doors.tick)),
@@ -119,12 +122,22 @@ class Gate:
         ready()
         stopped = asyncio.create_task(stop.wait())
         done, _ = await asyncio.wait({stopped, *tasks}, return_when=asyncio.FIRST_COMPLETED)
-        server.close()
         await self._drain()
         for task in (stopped, *tasks):
             task.cancel()
         for task in done:
             task.result()  # a task that failed ends the process, which is then started again
+
+    async def _open(self, listener: socket.socket) -> None:
+        """Take connections: by the hot loop, or where it cannot run by the event loop's server."""
+        if libc.AVAILABLE:
+            files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+            self._burst = Burst(self._doors, listener, min(files, FILES_MAX))
+            self._burst.start()
+        else:
+            self._server = await asyncio.get_running_loop().create_server(
+                lambda: Connection(self._doors), sock=listener, backlog=4096
+            )
 
     async def _knows_order(self, stop: asyncio.Event) -> bool:
         """Wait for the running order; False if the end comes first, as when the stage is dead."""
@@ -215,7 +228,8 @@ class Gate:
                 at_ms=self._world.clock.now_ms(),
                 pid=os.getpid(),
                 cpu_s=usage.ru_utime + usage.ru_stime,
-                connections=len(doors.connections),
+                connections=len(doors.connections)
+                + (self._burst.connections if self._burst else 0),
                 acknowledged=answers.statuses[HTTPStatus.NO_CONTENT],
                 refused=dict(refused),
                 tickets=doors.tickets,
@@ -231,6 +245,8 @@ class Gate:
 
     def _tend(self) -> None:
         self._doors.leases.refill()
+        if self._burst is not None:
+            self._burst.tend()
         now_ms = self._world.clock.monotonic_ms()
         for connection in tuple(self._doors.connections):
             connection.tend(now_ms)
@@ -243,6 +259,10 @@ class Gate:
 
     async def _drain(self) -> None:
         """Answer what was read, close the rest, end the strand."""
+        if self._burst is not None:
+            self._burst.stop()
+        if self._server is not None:
+            self._server.close()
         loop = asyncio.get_running_loop()
         deadline = loop.time() + DRAIN_S
         while self._doors.connections and loop.time() < deadline:

@@ -21,14 +21,12 @@ def warm() -> None:
     claim_code(key.claim, 1, 0, 0)
     admission = Admission(key)
     admission.set_questions((GateQuestion(2, False, 0, 2, False),), 0)
-    admission.admit([answer_text(ticket, 0, 1, 1)], np.array([1], np.int64))
+    admission.admit(np.frombuffer(answer_text(ticket, 0, 1, 1), np.uint8), np.array([1], np.int64))
     question = Question("warm", {}, (Choice({}), Choice({})), 1, False, 0, 1)
     count = QuestionCount(question, Clamp(0, 0, 0))
     records = np.zeros(2, RECORD)
     records["choice"] = 1
     count.add(records)
-    # Filtered records are another memory layout, and so another compilation.
-    count.add(records[records["fan"] == 0])
     scores = Scores()
     scores.fold(count.words, question, 1)
     scores.unfold(count.words, question, 1)

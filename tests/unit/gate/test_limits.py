@@ -6,7 +6,7 @@ import pytest
 
 from hairpin.config import Settings
 from hairpin.gate import limits
-from hairpin.gate.limits import Addresses, JoinLimit, bucket_key
+from hairpin.gate.limits import Addresses, JoinLimit, bucket_key, parsed
 
 PROXIES = Settings(trusted_proxies=("10.0.0.0/8", "fd00::/8"))
 
@@ -40,15 +40,15 @@ PROXIES = Settings(trusted_proxies=("10.0.0.0/8", "fd00::/8"))
     ],
 )
 def test_the_address_that_is_charged(peer: str, forwarded_for: bytes, client: str) -> None:
-    assert Addresses(PROXIES).client(peer, forwarded_for) == client
+    assert Addresses(PROXIES).client(parsed(peer), forwarded_for) == parsed(client)
 
 
 def test_a_venue_may_take_as_many_as_it_needs() -> None:
     addresses = Addresses(Settings(join_allow=("203.0.113.0/24", "2001:db8:5::/48")))
     for allowed in ("203.0.113.200", "::ffff:203.0.113.4", "2001:db8:5:77::1"):
-        assert addresses.unlimited(allowed)
+        assert addresses.unlimited(parsed(allowed))
     for other in ("203.0.114.1", "2001:db8:6::1", "unknown", ""):
-        assert not addresses.unlimited(other)
+        assert not addresses.unlimited(parsed(other))
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_venue_may_take_as_many_as_it_needs() -> None:
 def test_one_bucket_for_an_address_and_for_a_customer_of_ipv6(
     one: str, other: str, same: bool
 ) -> None:
-    assert (bucket_key(one) == bucket_key(other)) is same
+    assert (bucket_key(parsed(one)) == bucket_key(parsed(other))) is same
 
 
 def test_a_burst_then_so_many_per_second() -> None:

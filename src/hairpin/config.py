@@ -33,9 +33,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     join_per_s: float = 1.0
     """Tickets per second that one address may take after that."""
     connections_max: int = 20_000
-    """Open connections per gate; more are closed at once."""
-    queue_max: int = 65_536
-    """Answers waiting for the journal per gate; more get 503."""
+    """Open connections per gate; one more gets 503 and is closed."""
+    queue_max: int = 8_192
+    """Answers that one commit of a gate takes; what arrived with them gets 503."""
+    streams_max: int = 20_000
+    """Event streams of walls and consoles; more get 503."""
 
     def __post_init__(self) -> None:
         """Raises ValueError naming the setting, what was found and what is allowed."""
@@ -44,7 +46,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             ("join_burst", 1, 1_000_000),
             ("join_per_s", 0.001, 1_000_000),
             ("connections_max", 10, 10_000_000),
-            ("queue_max", 1, 10_000_000),
+            ("queue_max", 1, 1_000_000),
+            ("streams_max", 10, 1_000_000),
         ):
             value = getattr(self, name)
             if not low <= value <= high:

@@ -23,8 +23,10 @@ from hairpin.gate.limits import peer_number
 from hairpin.ticket import CLAIM_CHARS, TICKET_CHARS, Bytes
 
 EVENTS_MAX = 1024
-ENTRIES_MAX = 16_384
 JOINS_MAX = 4_096
+REFUSING_SHARE = 8
+"""When more comes than a commit may take, one in so many is read only to be refused: refusing costs
+nearly as much as counting, so the rest waits in the kernel's buffers, and its senders with it."""
 COLD_MAX = 64
 """Connections handed to the ordinary server in one turn when there is nothing else to do."""
 COLD_BUSY = 4
@@ -63,8 +65,11 @@ class ReplyTable:
 class Burst:
     """All hot connections of one gate process."""
 
-    def __init__(self, doors: Doors, listener: socket.socket, files_max: int) -> None:
-        """`files_max`: how many descriptors this process may have open."""
+    def __init__(
+        self, doors: Doors, listener: socket.socket, files_max: int, queue_max: int
+    ) -> None:
+        """`files_max`: how many descriptors this process may have open; `queue_max`: how many
+        answers a commit may take."""
         self._doors = doors
         self._listener = listener
         listener.setblocking(False)  # a sweep must never wait
@@ -89,8 +94,9 @@ class Burst:
         self._text = np.zeros(sweep.READ_BYTES, np.uint8)
         self._blocks = np.zeros(blocks.BLOCKS + 1, blocks.BLOCK)
         self._block_texts = np.zeros((blocks.BLOCKS, blocks.BLOCK_BYTES_MAX), np.uint8)
-        self._entries = np.zeros(ENTRIES_MAX, slices.ENTRY)
-        self._answers = np.zeros((ENTRIES_MAX, 32), np.uint8)
+        entries = queue_max + queue_max // REFUSING_SHARE + slices.PIPELINED_MAX
+        self._entries = np.zeros(entries, slices.ENTRY)
+        self._answers = np.zeros((entries, 32), np.uint8)
         self._joiners = np.zeros(JOINS_MAX, slices.JOINER)
         self._forwarded = np.zeros(2 * slices.PIPELINED_MAX * slices.FORWARDED_BYTES_MAX, np.uint8)
         self._cold = np.zeros(COLD_MAX, sweep.COLD)
@@ -106,9 +112,21 @@ class Burst:
     def connections(self) -> int:
         return int(self._counts[sweep.HOT])
 
-    def start(self) -> None:
+    def start(self) -> asyncio.Future[None]:
+        """Serve until `stop`. The future fails if a turn does, after which nothing is served."""
+        loop = asyncio.get_running_loop()
+        failed: asyncio.Future[None] = loop.create_future()
+
+        def turn() -> None:
+            try:
+                self.turn()
+            except Exception as error:
+                loop.remove_reader(self._epoll.fileno())
+                failed.set_exception(error)
+
         self.listen(True)
-        asyncio.get_running_loop().add_reader(self._epoll.fileno(), self.turn)
+        loop.add_reader(self._epoll.fileno(), turn)
+        return failed
 
     def listen(self, wanted: bool) -> None:
         """Accept new connections, or leave them to the others."""

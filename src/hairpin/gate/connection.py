@@ -44,6 +44,8 @@ class Connection(asyncio.Protocol):
         self._rest = rest
         self._pending = 0
         self._replies: list[bytes] = []
+        self._in_line = False
+        """Waiting at the turnstile of the ordinary server."""
         self._serving: asyncio.Task[None] | None = None
         self._block = b""
         """The plain header block that this connection sent last."""
@@ -112,7 +114,7 @@ class Connection(asyncio.Protocol):
     def _read(self, data: bytes) -> None:
         """Take as many whole requests as may be taken now; keep the rest."""
         at = 0
-        while at < len(data) and not (self._serving or self._blocked or self._closing):
+        while at < len(data) and not (self._at_work() or self._blocked or self._closing):
             taken = self._take(data, at)
             if not taken:
                 break
@@ -159,8 +161,12 @@ class Connection(asyncio.Protocol):
 
     def _owes(self) -> bool:
         """Is the client waiting for us, and not we for it?"""
-        waits = bool(self._pending) or self._serving is not None or self._blocked
+        waits = bool(self._pending) or self._at_work() or self._blocked
         return waits or not self._begun
+
+    def _at_work(self) -> bool:
+        """Is the ordinary server busy with a request of this connection, or soon will be?"""
+        return self._in_line or self._serving is not None
 
     def _take(self, data: bytes, at: int) -> int:
         """Take the request at `at`; returns its size, 0 if it must wait."""
@@ -261,8 +267,14 @@ class Connection(asyncio.Protocol):
             return 0
         self._doors.count("general")
         body = data[at + head_bytes : at + size]
-        self._serving = asyncio.get_running_loop().create_task(self._serve(request, body))
+        self._in_line = True
+        self._doors.turnstile.enter(lambda: self._start(request, body))
         return size
+
+    def _start(self, request: general.Request, body: bytes) -> None:
+        self._in_line = False
+        if not self._closing:
+            self._serving = asyncio.get_running_loop().create_task(self._serve(request, body))
 
     async def _serve(self, request: general.Request, body: bytes) -> None:
         doors = self._doors

@@ -17,6 +17,7 @@ from hairpin.gate.general import Application
 from hairpin.gate.http import HeaderBlocks, Replies
 from hairpin.gate.leases import Leases
 from hairpin.gate.limits import Address, Addresses, JoinLimit, parsed
+from hairpin.gate.turnstile import Turnstile
 from hairpin.messages import Document, OrderState
 from hairpin.order import State, poll_after_ms
 from hairpin.ticket import (
@@ -64,6 +65,7 @@ class Doors:
         self._connections_max = connections_max
         self.pages: Application
         self.blocks = HeaderBlocks()
+        self.turnstile = Turnstile()
         self.connections: set[Entrant] = set()
         self.requests: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()

@@ -9,6 +9,8 @@ import socket
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
+from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -25,6 +27,7 @@ from hairpin.gate.doors import Doors
 from hairpin.gate.leases import Leases
 from hairpin.gate.limits import Addresses, JoinLimit
 from hairpin.gate.pages import pages
+from hairpin.gate.siblings import Siblings
 from hairpin.journal import Journal, encode_control
 from hairpin.messages import (
     TOPIC_GATE,
@@ -74,7 +77,10 @@ class Gate:
         settings: Settings,
         assets: Mapping[str, Asset],
         media: Iterable[Document],
+        runtime: Path | None = None,
     ) -> None:
+        """`runtime`: a directory that all gates of the machine share while they live; without it
+        they pass no connections to each other."""
         self._world = world
         self._bus = bus
         self._writer = journal.writer()
@@ -99,7 +105,10 @@ class Gate:
         self._marked: set[int] = set()
         self._telling: asyncio.TimerHandle | None = None
         self._known = asyncio.Event()
+        self._settings = settings
+        self._runtime = runtime
         self._burst: Burst | None = None
+        self._siblings: Siblings | None = None
         self._server: asyncio.Server | None = None
 
     async def run(
@@ -111,8 +120,9 @@ class Gate:
             self._end()
             return
         self._doors.leases.refill()
-        await self._open(listener)
-        tasks = [
+        opened = await self._open(listener)
+        tasks: list[asyncio.Future[Any]] = [
+            *opened,
             asyncio.create_task(self._every(REPORT_S, self._report)),
             asyncio.create_task(self._every(1.0, self._doors.tick)),
             asyncio.create_task(self._every(TEND_S, self._tend)),
@@ -120,24 +130,32 @@ class Gate:
         ]
         self._report()  # the node is healthy when somebody has said so
         ready()
-        stopped = asyncio.create_task(stop.wait())
-        done, _ = await asyncio.wait({stopped, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+        tasks.append(asyncio.create_task(stop.wait()))
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         await self._drain()
-        for task in (stopped, *tasks):
+        for task in tasks:
             task.cancel()
         for task in done:
             task.result()  # a task that failed ends the process, which is then started again
 
-    async def _open(self, listener: socket.socket) -> None:
-        """Take connections: by the hot loop, or where it cannot run by the event loop's server."""
-        if libc.AVAILABLE:
-            files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-            self._burst = Burst(self._doors, listener, min(files, FILES_MAX))
-            self._burst.start()
-        else:
+    async def _open(self, listener: socket.socket) -> list[asyncio.Future[None]]:
+        """Take connections: by the hot loop, or where it cannot run by the event loop's server.
+
+        Returns what fails if serving does.
+        """
+        if not libc.AVAILABLE:
             self._server = await asyncio.get_running_loop().create_server(
                 lambda: Connection(self._doors), sock=listener, backlog=4096
             )
+            return []
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        burst = Burst(self._doors, listener, min(files, FILES_MAX), self._settings.queue_max)
+        self._burst = burst
+        if self._runtime is not None:
+            siblings = Siblings(self._runtime, self.incarnation, burst, self._world.clock)
+            self._bus.subscribe(TOPIC_GATE, GateReport, siblings.report)
+            self._siblings = siblings
+        return [burst.start()]
 
     async def _knows_order(self, stop: asyncio.Event) -> bool:
         """Wait for the running order; False if the end comes first, as when the stage is dead."""
@@ -247,6 +265,8 @@ class Gate:
         self._doors.leases.refill()
         if self._burst is not None:
             self._burst.tend()
+        if self._siblings is not None:
+            self._siblings.share()
         now_ms = self._world.clock.monotonic_ms()
         for connection in tuple(self._doors.connections):
             connection.tend(now_ms)
@@ -259,6 +279,8 @@ class Gate:
 
     async def _drain(self) -> None:
         """Answer what was read, close the rest, end the strand."""
+        if self._siblings is not None:
+            self._siblings.close()
         if self._burst is not None:
             self._burst.stop()
         if self._server is not None:

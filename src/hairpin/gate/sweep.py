@@ -27,6 +27,8 @@ from hairpin.ticket import Bytes
 READ_BYTES = 64 << 10
 ACCEPTS_MAX = 64
 """New connections in one sweep: the others wait their turn, and other gates may take them."""
+REFUSALS_MAX = 16
+"""The same of those beyond the limit: refusing must not cost more than a tenth of a sweep."""
 REFUSING_MAX = 64
 """Connections beyond the limit that wait for their 503."""
 
@@ -203,7 +205,7 @@ def sweep(
         fd = int(events["fd"][i])
         if fd == listener:
             fd = -1
-            if accepts < ACCEPTS_MAX:
+            if accepts < (ACCEPTS_MAX if counts[HOT] < room else REFUSALS_MAX):
                 fd = _accept(
                     epoll, listener, room, now_ms, event, address, address_size,
                     state, heard_ms, peers, counts,

@@ -30,7 +30,9 @@ async def run_gate(
 ) -> None:
     """Lives until `life.stop`."""
     bus = UnixBus(bus_path, world.dice)
-    gate = Gate(world, data.journal(), bus, keys.ticket_key(), settings, assets, media)
+    gate = Gate(
+        world, data.journal(), bus, keys.ticket_key(), settings, assets, media, bus_path.parent
+    )
     asking: set[asyncio.Task[None]] = set()
 
     def connected() -> None:

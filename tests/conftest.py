@@ -14,6 +14,7 @@ for folder in ("models", "support"):
     sys.path.insert(0, str(Path(__file__).parent / folder))
 
 from living_node import LivingNode  # noqa: E402 - found by the lines above
+from memcached_server import Memcached  # noqa: E402
 
 NodeFactory = Callable[..., LivingNode]
 
@@ -41,3 +42,12 @@ def module_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeFactor
     """As `node`, for nodes that all tests of a module share."""
     with ExitStack() as ends:
         yield _factory(tmp_path_factory, ends)
+
+
+@pytest.fixture
+def memcached() -> Iterator[Memcached]:
+    """A real one, running; it ends with the test."""
+    server = Memcached()
+    server.start()
+    yield server
+    server.kill()

@@ -90,7 +90,7 @@ def scene(name: str, now: int) -> dict[str, dict[str, Event]]:
     public = {
         key: value
         for key, value in order.items()
-        if key not in ("upcoming", "mode", "armed", "claims")
+        if key not in ("upcoming", "mode", "armed", "permission", "claims")
     }
     return {
         "wall": {"show": SHOW, "order": public, "tally": wall},
@@ -180,8 +180,20 @@ def _order(name: str, state: str, now: int, at_ms: int) -> Event:
         "now": now,
         "mode": "clock" if name in ("clock", "held") else "hand",
         "armed": name != "held",
+        "permission": _permission("override" if name == "held" else "certificate"),
         "upcoming": [_cue(i, state, now, opened) for i in range(len(QUESTIONS))],
         "claims": _claims() if state == "over" else [],
+    }
+
+
+def _permission(grounds: str) -> dict[str, Any]:
+    override = grounds == "override"
+    return {
+        "grounds": grounds,
+        "certificate": "" if override else "5b0c1d9a77e2",
+        "certified_ms": None if override else 1_795_463_101_000,
+        "reason": "the <b>sponsor</b> insists" if override else "",
+        "lacking": "setting gates: found 4; allowed: 2, as rehearsed" if override else "",
     }
 
 

@@ -375,3 +375,18 @@ def test_the_console_has_no_serious_accessibility_violation(console: Hand, width
     console.page.keyboard.press("Escape")
     console.page.keyboard.press("?")
     assert console.violations() == []
+
+
+def test_it_says_by_which_certificate_the_show_is_armed(console: Hand) -> None:
+    ready(console, "final")
+    armed = console.page.locator("#armed")
+    expect(armed).to_have_text("Armed by certificate 5b0c1d9a77e2 of 11/23/2026")
+
+
+def test_an_override_stays_in_sight_with_its_reason(console: Hand) -> None:
+    ready(console, "held")
+    armed = console.page.locator("#armed")
+    expect(armed).to_have_text("Override: the <b>sponsor</b> insists")
+    expect(armed).to_have_attribute("title", re.compile("setting gates"))
+    ready(console, "held", "/console?lang=fr")
+    expect(armed).to_have_text("Passage en force : the <b>sponsor</b> insists")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import Executor
 from pathlib import Path
 
 from faulty_disk import FaultyDisk
+from inline_worker import InlineWorker
 from small_show import EPOCH_MS, Answer, armed, make_show, opened_ms, records_of
 
 from hairpin import messages as m
@@ -33,13 +35,19 @@ class FixedClock:
 class DiskNight:
     """The keeper hears of every frame at once, unless `tells` is False."""
 
-    def __init__(self, directory: Path, show: Show | None = None, gates: int = 2) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        show: Show | None = None,
+        gates: int = 2,
+        worker: Executor | None = None,
+    ) -> None:
         self.directory = directory
         self.clock = FixedClock()
         self.world = World(self.clock, RealDice(), FaultyDisk())
         self.journal = DiskJournal.create(self.world, directory)
         self.show = show or make_show(2)
-        self.keeper = Keeper(self.journal, self.clock)
+        self.keeper = Keeper(self.journal, self.clock, worker or InlineWorker())
         self.tells = True
         self.published: dict[int, int] = {}
         self.director = self.journal.writer()

@@ -14,8 +14,7 @@ from hairpin.country import CODES
 from hairpin.messages import Leader, QuestionTally
 from hairpin.show import Show
 
-RECEIVED_MAX_MS = 2**28 - 2
-ELAPSED_MAX_MS = 2**28 - 1
+RECEIVED_MAX_MS = 2**27 - 2
 
 
 @dataclass
@@ -51,7 +50,6 @@ class PlainTally:
                 took = since
             if took < self.show.elapsed_floor_ms:
                 took = self.show.elapsed_floor_ms
-            took = ELAPSED_MAX_MS if took > ELAPSED_MAX_MS else took
             if fan not in best or (since, took, choice) < best[fan][:3]:
                 best[fan] = (since, took, choice, band, country)
         return best

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from hairpin.answer import RECORD, Records
-from hairpin.messages import Armed
+from hairpin.messages import Armed, Permission
 from hairpin.show import Choice, Mode, Question, Retention, Show, TieBreak, Word
 
 EPOCH_MS = 1_795_000_000_000
@@ -63,7 +63,8 @@ def make_show(questions: int | Iterable[Question] = 2, **changes: object) -> Sho
 
 def armed(show: Show, epoch_ms: int = EPOCH_MS) -> Armed:
     opens = tuple(EPOCH_MS + (q.opens_after_ms or 0) for q in show.questions)
-    return Armed(epoch_ms, epoch_ms, show, show.hash(), opens)
+    reason = Permission("override", reason="a test", lacking="no rehearsal")
+    return Armed(epoch_ms, epoch_ms, show, show.hash(), opens, reason)
 
 
 def opened_ms(question: int) -> int:

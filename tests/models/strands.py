@@ -8,10 +8,9 @@ from small_show import Answer, records_of
 
 from hairpin import frame as framing
 from hairpin import messages as m
-from hairpin.answer import Records
 from hairpin.frame import Frame, Kind
 from hairpin.journal import encode_control
-from hairpin.tally.book import Book, answers_of
+from hairpin.tally.book import Book
 from hairpin.tally.lines import Positions
 
 JOURNAL = 7
@@ -40,12 +39,12 @@ class Strands:
         chain = frames[-1].chain.hex() if frames else ""
         return m.Fenced(at_ms, incarnation, len(frames), chain)
 
-    def replay(self, upto: Positions) -> Iterator[Records]:
+    def replay(self, upto: Positions) -> Iterator[Frame]:
         self.replays += 1
         for incarnation, count in upto.items():
             for frame in self.frames.get(incarnation, [])[:count]:
                 if frame.kind is Kind.ANSWERS:
-                    yield answers_of(frame)
+                    yield frame
 
     def book(self) -> Book:
         return Book(self.replay)
@@ -56,6 +55,12 @@ class Strands:
             for frame in self.frames[incarnation]:
                 book.apply(frame)
         return book
+
+    @staticmethod
+    def refold(book: Book) -> None:
+        """What a keeper does beside counting: all stale questions anew."""
+        for index in book.stale():
+            book.refold(index, book.recount(index))
 
     def _append(self, incarnation: int, kind: Kind, body: bytes, count: int) -> Frame:
         frames = self.frames.setdefault(incarnation, [])

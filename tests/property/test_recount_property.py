@@ -8,6 +8,7 @@ from pathlib import Path
 from disk_night import DiskNight
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from inline_worker import InlineWorker
 from plain_tally import PlainTally
 from small_show import EPOCH_MS, FR, GB, US, Answer, make_question, make_show, opened_ms
 
@@ -120,7 +121,7 @@ class Rehearsed:
         night = self.night
         night.publish()
         fenced = {end.incarnation: end.frames for end in night.keeper.book.fenced}
-        night.keeper = Keeper(night.journal, night.clock)
+        night.keeper = Keeper(night.journal, night.clock, InlineWorker())
         night.keeper.synced(night.director.synced)
         for incarnation, frames in fenced.items():
             night.keeper.synced(m.Synced(incarnation, frames))

@@ -55,7 +55,7 @@ class LivingNode:
         self.show_path = directory / "show.toml"
         self.show_path.write_text(show_text)
         self.errors_path = directory / "errors.txt"
-        self._arguments = ["--gates", str(gates), *arguments]
+        self._arguments = ["--gates", str(gates), "--purpose", "rehearsal", *arguments]
         self._settings_path = directory / "hairpin.toml"
         self._settings_path.write_text(settings)
         self._limits = limits

@@ -31,6 +31,7 @@ join_burst = 5
 join_per_s = 0.5
 connections_max = 100
 queue_max = 1000
+streams_max = 50
 """
     settings = read(tmp_path, text)
     assert settings == Settings(
@@ -42,6 +43,7 @@ queue_max = 1000
         join_per_s=0.5,
         connections_max=100,
         queue_max=1000,
+        streams_max=50,
     )
     assert set(Settings.__struct_fields__) == {
         line.split(" = ")[0] for line in text.strip().splitlines()

@@ -13,12 +13,13 @@ if TYPE_CHECKING:
 
 def test_damage_in_the_last_whole_frame_of_a_chunk_cuts_nothing_off(scene: Scene) -> None:
     body = bytes(BODY_BYTES_MAX - HEADER_BYTES)
-    # Three frames of exactly 4 MiB, and one that leaves no room for a whole one in the first chunk.
-    last_bytes = _CHUNK_BYTES - 3 * BODY_BYTES_MAX - HEADER_BYTES - 10
-    incarnation = scene.dead([body, body, body, bytes(last_bytes), b"acknowledged " * 3])
+    # Frames of exactly 4 MiB, and one that leaves no room for a whole one in the first chunk.
+    whole = _CHUNK_BYTES // BODY_BYTES_MAX - 1
+    last_bytes = _CHUNK_BYTES - whole * BODY_BYTES_MAX - HEADER_BYTES - 10
+    incarnation = scene.dead([*[body] * whole, bytes(last_bytes), b"acknowledged " * 3])
     path = scene.path(incarnation)
     data = bytearray(path.read_bytes())
-    data[3 * BODY_BYTES_MAX + HEADER_BYTES + 5] ^= 1
+    data[whole * BODY_BYTES_MAX + HEADER_BYTES + 5] ^= 1
     path.write_bytes(data)
     assert "checksum does not hold" in scene.damage(incarnation)
     assert path.stat().st_size == len(data)

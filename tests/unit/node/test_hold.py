@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import msgspec
@@ -58,13 +57,13 @@ class Evening:
         state = await self.stage.director.order_now(m.Synced(0, 0))
         return state, msgspec.json.decode(state.now)["next_at"]
 
-    async def console(self) -> dict[str, object]:
-        stream = self.stage.view.subscribe(Audience.CONSOLE)
-        while True:
-            event = await asyncio.wait_for(anext(stream), 5)
-            if event.startswith(b"event: order\n"):
-                order: dict[str, object] = msgspec.json.decode(event.partition(b"data: ")[2])
-                return order
+    def console(self) -> dict[str, object]:
+        """The order event of a console that connects now."""
+        view = self.stage.view
+        news = view.news(Audience.CONSOLE, view.nothing_seen())
+        event = news.partition(b"event: order\n")[2].partition(b"\n\n")[0]
+        order: dict[str, object] = msgspec.json.decode(event.removeprefix(b"data: "))
+        return order
 
     @property
     def states(self) -> list[State]:
@@ -114,18 +113,18 @@ async def test_what_is_open_is_closed_and_revealed_while_the_clock_is_held(
 async def test_phones_and_console_are_told(evening: Evening) -> None:
     before, next_at = await evening.now()
     assert (next_at, before.poll.next_ms) == (opened_ms(0), opened_ms(0))
-    assert (await evening.console())["armed"] is True
+    assert evening.console()["armed"] is True
     await evening.stage.director.command(Hold())
     held, next_at = await evening.now()
     assert (next_at, held.poll.next_ms) == (None, None)
     assert held.version > before.version
     plan = held.poll
     assert poll_after_ms(0, None, plan.closes_ms, plan.next_ms, plan.reveal_ms) == 2_000
-    told = await evening.console()
+    told = evening.console()
     assert (told["armed"], told["next_at"], told["mode"]) == (False, None, "clock")
     await evening.stage.director.command(Arm())
     assert (await evening.now())[1] == opened_ms(0)
-    assert (await evening.console())["armed"] is True
+    assert evening.console()["armed"] is True
 
 
 async def test_a_held_clock_stays_held_when_the_node_is_started_again(evening: Evening) -> None:
@@ -133,7 +132,7 @@ async def test_a_held_clock_stays_held_when_the_node_is_started_again(evening: E
     evening.restart()
     evening.tick_at(opened_ms(2))
     assert evening.states == [State.WAITING] * 3
-    assert (await evening.console())["armed"] is False
+    assert evening.console()["armed"] is False
     await evening.stage.director.command(Arm())
     evening.restart()
     evening.tick_at(opened_ms(2))

@@ -11,7 +11,9 @@ from disk_night import DiskNight
 from small_show import EPOCH_MS, answer, make_question, make_show
 
 from hairpin import messages as m
+from hairpin.config import Settings
 from hairpin.errors import DataDamaged, YourMistake
+from hairpin.node.arming import Grounds, Purpose
 from hairpin.node.data import DataDirectory
 from hairpin.node.purge import purge_plan
 from hairpin.node.run import IMAGE_BYTES_MAX, Wish, arm, listen, load_media
@@ -21,13 +23,18 @@ SHOW = make_show(2)
 
 
 def wish(night: DiskNight, show: Show = SHOW, **changes: object) -> Wish:
-    fields = {"show": show, "show_path": Path("small.toml"), "data": night.directory.parent}
+    fields = {
+        "show": show,
+        "show_path": Path("small.toml"),
+        "data": night.directory.parent,
+        "grounds": Grounds(Purpose.REHEARSAL),
+    }
     return Wish(**(fields | changes))  # type: ignore[arg-type]
 
 
 def armed_by(night: DiskNight, show: Show = SHOW, **changes: object) -> m.Armed:
     data = DataDirectory(night.directory.parent, night.world)
-    return arm(wish(night, show, **changes), data, night.world)
+    return arm(wish(night, show, **changes), data, night.world, Settings())
 
 
 @pytest.fixture
@@ -40,7 +47,7 @@ def night(tmp_path: Path) -> DiskNight:
 
 def test_a_new_directory_is_armed_from_now_on(tmp_path: Path, night: DiskNight) -> None:
     data = DataDirectory(tmp_path / "new", night.world)
-    fresh = arm(wish(night), data, night.world)
+    fresh = arm(wish(night), data, night.world, Settings())
     assert (fresh.at_ms, fresh.epoch_ms) == (EPOCH_MS, EPOCH_MS)
     assert (fresh.show, fresh.show_hash) == (SHOW, SHOW.hash())
     assert fresh.opens_ms == (EPOCH_MS + 60_000, EPOCH_MS + 120_000)
@@ -93,7 +100,7 @@ def test_questions_that_open_by_hand_have_no_time(tmp_path: Path, night: DiskNig
     by_hand = make_question(1, opens_after_ms=None)
     show = make_show([by_hand], mode=Mode.HAND)
     data = DataDirectory(tmp_path / "new", night.world)
-    assert arm(wish(night, show), data, night.world).opens_ms == (None,)
+    assert arm(wish(night, show), data, night.world, Settings()).opens_ms == (None,)
 
 
 # --- listening ------------------------------------------------------------------------------------

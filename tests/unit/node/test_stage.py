@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from disk_night import FixedClock
 from faulty_disk import Fault, FaultyDisk
+from inline_worker import InlineWorker
 from small_show import Answer, answer, armed, make_question, make_show, opened_ms, records_of
 
 from hairpin import messages as m
@@ -17,6 +18,7 @@ from hairpin.node.data import DataDirectory
 from hairpin.node.stage import Stage
 from hairpin.order import State, Step
 from hairpin.show import Mode
+from hairpin.tally.keeper import Keeper
 from hairpin.world import RealDice, World
 
 BY_HAND = [make_question(n, opens_after_ms=None, duration_ms=None) for n in (1, 2)]
@@ -37,7 +39,10 @@ class Stand:
         self.stage = self.begin()
 
     def begin(self) -> Stage:
-        self.stage = Stage(self.world, self.data, self.keys, armed(SHOW), (), "http://x")
+        keeper = Keeper(self.journal, self.clock, InlineWorker())
+        self.stage = Stage(
+            self.world, self.data, self.keys, armed(SHOW), (), "http://x", keeper=keeper
+        )
         return self.stage
 
     def restart(self) -> Stage:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from hairpin.rehearsal import sockets
+
 QUESTIONS = 2
 OPEN_MS = 1_500
 PAUSE_MS = 700
@@ -146,6 +148,12 @@ class FakeGate:
 
 
 StartGate = Callable[[FakeGate], Awaitable[FakeGate]]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _warm() -> None:
+    """Compilers must not run while a fake gate's clock does."""
+    sockets.warm()
 
 
 @pytest.fixture

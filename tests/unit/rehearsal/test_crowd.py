@@ -105,7 +105,7 @@ async def test_an_address_where_nobody_listens_is_named(
         await crowd("http://127.0.0.1:1", tmp_path, []).run()
 
 
-@pytest.mark.parametrize("url", ["127.0.0.1:8000", "https://a", "http://a/b", "http://a:x", ""])
+@pytest.mark.parametrize("url", ["127.0.0.1:8000", "http://a/b", "http://a:x", "ftp://a", ""])
 def test_an_address_of_another_kind_is_refused(url: str, tmp_path: Path) -> None:
-    with pytest.raises(YourMistake, match="allowed: http://HOST"):
+    with pytest.raises(YourMistake, match="allowed: http://HOST or https://HOST"):
         crowd(url, tmp_path, [])

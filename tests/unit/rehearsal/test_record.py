@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hairpin.errors import DataDamaged, YourMistake
+from hairpin.rehearsal.measure import Row, Timeline
 from hairpin.rehearsal.phones import Phones
 from hairpin.rehearsal.record import Record, read_record
 from hairpin.world import RealDisk
@@ -17,14 +18,15 @@ def write(directory: Path) -> Record:
     phones = Phones(np.random.default_rng(1), 3, ["FR"], 2, 0.0)
     phones.admit(1, JOINED)
     record = Record("first-light", 3, 2)
-    record.sent[0][1] = 1
-    record.sent[1][1] = 1
-    record.acknowledged[1][1] = 1
+    record.sent[:, 1] = True
+    record.acknowledged[1, 1] = True
     record.totals.sent = 3
     record.totals.acknowledged = 1
     record.totals.unanswered = 1
-    record.refuse(410)
-    record.latency_ms.extend([1.0, 2.0, 9.0])
+    record.totals.refused = {"closed": 1}
+    record.waits["answers"].add(np.array([1.0, 2.0, 9.0]))
+    record.timeline = Timeline(120_000)
+    record.timeline.count(Row.JOINED, 120_250.0, 4)
     record.write(RealDisk(), directory, phones)
     return record
 
@@ -35,7 +37,10 @@ def test_both_files_come_back_as_written(tmp_path: Path) -> None:
     assert found.totals == totals
     assert found.totals.refused == {"closed": 1}
     assert found.totals.fans == 1
-    assert found.totals.latency_ms_p50 == 2.0
+    assert abs(found.totals.latency_ms_p50 - 2.0) < 0.05
+    assert found.waits["answers"].max_ms == 9.0
+    assert found.timeline.begin_ms == 120_000
+    assert found.timeline.busiest(Row.JOINED) == 4
     assert found.joined.tolist() == [False, True, False]
     assert found.number[1] == 7
     assert found.sent.tolist() == [[False, True, False], [False, True, False]]

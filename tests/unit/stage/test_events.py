@@ -14,6 +14,7 @@ from hairpin.stage.events import (
     ShownCell,
     Standings,
     console_tally,
+    wall_event,
     wall_question,
     wall_tally,
 )
@@ -89,6 +90,22 @@ def test_the_wall_event(make: Any) -> None:
         "name": None,
     }
     assert sent["more"] == 3
+
+
+def test_what_is_sent_to_every_wall_has_the_cells_of_the_question_on_show_only(make: Any) -> None:
+    snapshot = make.snapshot(make.tally(0), make.tally(1, answers=63))
+    around = scene(make, State.REVEALED, State.REVEALED, current=1)
+    event, published = wall_event(snapshot, around), wall_tally(snapshot, around)
+    assert event.question == published.question
+    for sent, whole in zip(event.questions, published.questions, strict=True):
+        assert [getattr(sent, name) for name in SECRETS] == [None] * 6
+        assert (sent.index, sent.answers, sent.status) == (whole.index, whole.answers, whole.status)
+    assert msgspec.structs.replace(event, questions=published.questions) == published
+
+
+def test_before_the_first_question_there_is_none_on_show(make: Any) -> None:
+    event = wall_event(make.snapshot(), scene(make, State.WAITING, current=None))
+    assert event.question is None
 
 
 def test_the_wall_keeps_the_standings_that_it_is_given(make: Any) -> None:

@@ -8,9 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
-import msgspec
 import pytest
-from starlette.types import Message
 
 from hairpin.errors import EngineDown, Finding, PeerMistake, YourMistake
 from hairpin.messages import Document
@@ -18,9 +16,8 @@ from hairpin.order import IllegalStep, Step
 from hairpin.stage.auth import WAITING_MAX, WrongTokens
 from hairpin.stage.commands import AnyCommand, Open
 from hairpin.stage.documents import cues, now_body
-from hairpin.stage.events import Audience
 from hairpin.stage.private import private_app
-from hairpin.stage.view import STREAMS_MAX, StageView
+from hairpin.stage.view import StageView
 from hairpin.web import Asset
 
 TOKEN = "tEst-token_123"
@@ -360,74 +357,3 @@ async def test_another_question_in_another_language(client: httpx.AsyncClient) -
     assert first.json()[2]["label"] == "Le premier"
     second = await client.get("/out/results.json?number=2", headers=BEARER)
     assert second.json() == []
-
-
-# --- events ---------------------------------------------------------------------------------------
-
-
-async def test_the_first_events(client: httpx.AsyncClient, view: StageView) -> None:
-    listening = asyncio.ensure_future(client.get("/events/console", headers=COOKIE))
-    async with asyncio.timeout(5):
-        while not view.streams(Audience.CONSOLE):
-            await asyncio.sleep(0.001)
-    view.close()
-    reply = await listening
-    assert reply.headers["content-type"].startswith("text/event-stream")
-    assert reply.headers["cache-control"] == "no-store"
-    kinds = [line for line in reply.text.splitlines() if line.startswith("event: ")]
-    assert kinds == ["event: show", "event: order", "event: tally"]
-
-
-async def test_a_browser_that_does_not_read_gets_the_latest_only(
-    client: httpx.AsyncClient, view: StageView, make: Any
-) -> None:
-    """A whole ASGI call whose `send` blocks, as a server's does when the browser is slow."""
-    sent: list[bytes] = []
-    may_send = asyncio.Semaphore(0)
-
-    async def send(message: Message) -> None:
-        await may_send.acquire()
-        sent.append(message.get("body", b""))
-
-    async def receive() -> Message:
-        await asyncio.Event().wait()
-        raise AssertionError
-
-    app = client._transport.app  # type: ignore[attr-defined]
-    headers = [(b"authorization", BEARER["authorization"].encode())]
-    scope = {
-        "type": "http",
-        "method": "GET",
-        "path": "/events/wall",
-        "query_string": b"",
-        "headers": headers,
-        "server": ("127.0.0.1", 8001),
-        "asgi": {"version": "3.0"},
-    }
-    call = asyncio.ensure_future(app(scope, receive, send))
-    for step in range(1, 1_001):
-        view.set_tally(make.snapshot(at_ms=make.start_ms + step))
-        if step % 100 == 0:
-            may_send.release()
-        await asyncio.sleep(0)
-    for _ in range(100):
-        may_send.release()
-    async with asyncio.timeout(5):
-        while b'"at":%d' % (make.start_ms + 1_000) not in sent[-1]:
-            await asyncio.sleep(0.001)
-    call.cancel()
-    await asyncio.gather(call, return_exceptions=True)
-    tallies = [chunk for chunk in sent if chunk.startswith(b"event: tally")]
-    assert len(tallies) <= 10
-    times = [msgspec.json.decode(chunk.split(b"data: ")[1])["at"] for chunk in tallies]
-    assert times == sorted(set(times))
-
-
-async def test_too_many_browsers(client: httpx.AsyncClient, view: StageView) -> None:
-    streams = [view.subscribe(Audience.WALL) for _ in range(STREAMS_MAX)]
-    for stream in streams:
-        await anext(stream)
-    reply = await client.get("/events/wall", headers=BEARER)
-    assert reply.status_code == 503
-    assert "retry-after" in reply.headers
-    view.close()

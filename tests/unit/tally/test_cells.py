@@ -6,16 +6,15 @@ import numpy as np
 import pytest
 from small_show import FR, GB, Answer, answer, make_question, records_of
 
+from hairpin.errors import YourMistake
 from hairpin.show import Question
-from hairpin.tally.cells import (
-    ELAPSED_MAX_MS,
+from hairpin.tally.cells import Clamp, OutOfRange, QuestionCount, Scores
+from hairpin.tally.words import (
+    ALLOWANCE_MAX_MS,
+    FLOOR_MAX_MS,
     NO_ANSWER,
     RECEIVED_MAX_MS,
-    Clamp,
-    OutOfRange,
-    QuestionCount,
-    Scores,
-    capacity_for,
+    parts_of,
 )
 
 OPENED = 60_000
@@ -33,8 +32,7 @@ def count_of(
 
 def word_of(count: QuestionCount, fan: int) -> tuple[int, int, int]:
     """(received since the opening, elapsed, choice)."""
-    word = int(count.words[fan])
-    return word >> 36, word >> 8 & ELAPSED_MAX_MS, word & 0xFF
+    return parts_of(int(count.words[fan]))
 
 
 @pytest.mark.parametrize(
@@ -68,17 +66,31 @@ def test_answers_before_the_show_began_to_count_time_are_bounded_too() -> None:
     assert word_of(count, 4) == (1_500, 100, 1)
 
 
-def test_times_saturate_at_28_bits_and_no_word_is_all_ones() -> None:
-    seven = make_question(1, choices=QUESTION.choices * 3)
-    seven = make_question(1, choices=seven.choices[:8], multiple=True)
-    late = (0, 2**32 - 1, 2**32 - 1, 0, 0xFF, 2, FR)
-    for clamp in (CLAMP, Clamp(0, 0, 0), Clamp(0, 0, 2**31), Clamp(0, 2**40, 2**40)):
-        count = count_of(late, question=seven, clamp=clamp)
-        assert count.words[0] != NO_ANSWER
-        assert word_of(count, 0)[0] == RECEIVED_MAX_MS == 2**28 - 2
-        assert word_of(count, 0)[1] <= ELAPSED_MAX_MS == 2**28 - 1
-        assert count.answers == 1
-        assert list(count.fans()) == [0]
+def test_times_saturate_at_27_bits_and_no_word_is_all_ones() -> None:
+    eight = make_question(1, choices=(QUESTION.choices * 3)[:8], multiple=True)
+    late = (0, 2**32 - 1, 2**32 - 1, 0, 0xFF, 2, 249)
+    for allowance in (0, ALLOWANCE_MAX_MS):
+        for floor in (0, FLOOR_MAX_MS):
+            count = count_of(late, question=eight, clamp=Clamp(0, allowance, floor))
+            assert count.words[0] != NO_ANSWER
+            assert word_of(count, 0) == (2**27 - 2, RECEIVED_MAX_MS, 0xFF)
+            assert count.answers == 1
+            assert list(count.fans()) == [0]
+
+
+@pytest.mark.parametrize(("received_ms", "claimed_ms"), [(0, 0), (ALLOWANCE_MAX_MS + 9, 0)])
+def test_the_widest_bounds_fit(received_ms: int, claimed_ms: int) -> None:
+    clamp = Clamp(0, ALLOWANCE_MAX_MS, FLOOR_MAX_MS)
+    count = count_of((1, received_ms, claimed_ms, 0, 1, 0, FR), clamp=clamp)
+    assert word_of(count, 1) == (received_ms, FLOOR_MAX_MS, 1)
+    count = count_of((1, received_ms, 2**32 - 1, 0, 1, 0, FR), clamp=clamp)
+    assert word_of(count, 1) == (received_ms, max(received_ms, FLOOR_MAX_MS), 1)
+
+
+@pytest.mark.parametrize(("allowance", "floor"), [(-1, 0), (480_001, 0), (0, -1), (0, 10_001)])
+def test_bounds_that_no_word_can_hold_are_refused(allowance: int, floor: int) -> None:
+    with pytest.raises(YourMistake, match=r"the tally counts with 0 to \d+ ms"):
+        Clamp(0, allowance, floor)
 
 
 def test_the_first_received_answer_counts_whatever_comes_first() -> None:
@@ -113,12 +125,6 @@ def test_of_two_at_the_same_time_the_shorter_and_then_the_lower_choice_counts() 
 def test_fans_of_any_number_find_room() -> None:
     count = count_of(answer(0), answer(4_095), answer(4_096), answer(70_000))
     assert list(count.fans()) == [0, 4_095, 4_096, 70_000]
-    assert (capacity_for(0, 0), capacity_for(4_095, 0), capacity_for(4_096, 0)) == (
-        4096,
-        4096,
-        8192,
-    )
-    assert capacity_for(5, 16_384) == 16_384
 
 
 @pytest.mark.parametrize(
@@ -152,7 +158,8 @@ def test_a_fold_adds_and_an_unfold_takes_back() -> None:
     scores.fold(one.words, QUESTION, 0b001)
     assert list(scores.correct[:5]) == [0, 1, 0, 1, 0]
     assert list(scores.total_ms[:5]) == [0, 1_000, 0, 2_000, 0]
-    assert list(np.flatnonzero(scores.seen)) == [1, 2, 3]
+    assert list(np.flatnonzero(scores.origins)) == [1, 2, 3]
+    assert scores.origin(2) == ("FR", 1)
     scores.unfold(one.words, QUESTION, 0b001)
     assert not scores.correct.any()
     assert not scores.total_ms.any()
@@ -172,7 +179,7 @@ def test_one_of_several_right_answers_is_enough_but_a_set_must_be_exact() -> Non
 def test_a_poll_is_seen_and_scores_nobody() -> None:
     scores = Scores()
     scores.fold(count_of(answer(5)).words, make_question(1, right=0), 0)
-    assert scores.seen[5]
+    assert scores.origins[5]
     assert not scores.correct.any()
 
 
@@ -182,4 +189,4 @@ def test_scores_grow_with_the_fans() -> None:
     scores.fold(count_of(answer(9_000)).words, QUESTION, 1)
     scores.fold(count_of(answer(1)).words, QUESTION, 1)
     assert (scores.correct[1], scores.correct[9_000], scores.total_ms[1]) == (2, 1, 2_000)
-    assert len(scores.correct) == len(scores.total_ms) == len(scores.seen)
+    assert len(scores.correct) == len(scores.total_ms) == len(scores.origins)

@@ -112,21 +112,45 @@ def test_the_outermost_scores_fit() -> None:
 
 def test_ranks_are_listed_from_the_best_and_only_for_who_was_seen() -> None:
     correct, total = scores((2, 30), (2, 10), (0, 0), (0, 0), (1, 5))
-    seen = np.array([True, True, True, False, True])
+    seen = np.array([1, 2, 3, 0, 5], np.uint16)
     assert rank_rows(correct, total, seen) == (
         RankRow(2, 2, (10, 30)),
         RankRow(1, 1, (5,)),
         RankRow(0, 1, (0,)),
     )
-    assert rank_rows(*scores(), np.zeros(0, np.bool)) == ()
+    assert rank_rows(*scores(), np.zeros(0, np.uint16)) == ()
 
 
 def test_many_equal_ranks_are_told_by_even_quantiles() -> None:
     count = 1_000
     correct, total = scores(*((3, n) for n in range(count)))
-    (row,) = rank_rows(correct, total, np.ones(count, np.bool))
+    (row,) = rank_rows(correct, total, np.ones(count, np.uint16))
     assert row.fans == count
     assert len(row.total_ms) == QUANTILES + 1
     assert (row.total_ms[0], row.total_ms[-1]) == (0, count - 1)
     for place, total_ms in enumerate(row.total_ms):
         assert abs(total_ms - place * (count - 1) / QUANTILES) <= 1
+
+
+@pytest.mark.parametrize("tie_break", list(TieBreak))
+@pytest.mark.parametrize("spread", [3, 5_000])
+def test_many_blocks_of_fans_are_as_one_sorted_list(tie_break: TieBreak, spread: int) -> None:
+    """Whole blocks are passed over where nobody is good enough; who ties in them still counts."""
+    rng = np.random.default_rng(spread)
+    correct = rng.integers(0, 4, 20_000).astype(np.uint8)
+    total = rng.integers(0, spread, len(correct)).astype(np.uint32)
+    key = [(-int(r), int(t)) for r, t in zip(correct, total, strict=True)]
+    first = min(key)
+    struck = frozenset(fan for fan in range(0, len(key), 3) if key[fan] == first)
+    listed, more = leaderboard(correct, total, struck, 40, tie_break, "seed")
+    left = [fan for fan in range(len(key)) if correct[fan] and fan not in struck]
+    left.sort(key=lambda fan: (key[fan], fan))
+    assert [key[place.fan] for place in listed] == [key[fan] for fan in left[:40]]
+    last = key[left[39]]
+    if tie_break is TieBreak.SHARE:
+        assert [place.fan for place in listed] == left[:40]
+        assert more == sum(key[fan] == last for fan in left[40:])
+        assert listed[-1].tied == sum(key[fan] == last for fan in left)
+    else:
+        assert more == 0
+        assert not struck & {place.fan for place in listed}

@@ -100,21 +100,7 @@ def test_leaders_come_with_country_and_age_band_of_their_ticket() -> None:
     )
     assert told.fans == 3
     assert [(row.right, row.fans) for row in told.ranks] == [(1, 2), (0, 1)]
-
-
-def test_leaders_are_looked_up_once() -> None:
-    strands, snapshots = counted()
-    book = snapshots._book
-    book.apply(strands.control(DIRECTOR, m.Closed(0, 0)))
-    book.apply(strands.seal(GATE))
-    book.settle([DIRECTOR, GATE])
-    snapshots.take(0, None, 0.0)
-    replays = strands.replays
-    assert replays > 0
-    snapshots.take(1, None, 0.0)
-    book.apply(strands.control(DIRECTOR, m.Struck(0, 3, "not a leader")))
-    snapshots.take(2, None, 0.0)
-    assert strands.replays == replays
+    assert strands.replays == 0
 
 
 def test_a_poll_has_neither_right_nor_wrong_nor_a_best_country() -> None:

@@ -45,6 +45,9 @@ class Kind(IntEnum):
     SEAL = 3
 
 
+_KINDS = {int(kind): kind for kind in Kind}
+
+
 class Frame(msgspec.Struct, frozen=True):
     kind: Kind
     partition: int
@@ -136,9 +139,10 @@ def unpack(data: bytes | memoryview, offset: int = 0) -> Frame:
     body = bytes(data[offset + HEADER_BYTES : offset + HEADER_BYTES + size])
     if _checksum(header, body) != crc:
         raise Broken(offset, "the checksum does not hold", torn=False)
-    if kind not in Kind.__members__.values():
+    known = _KINDS.get(kind)
+    if known is None:
         raise Broken(offset, f"kind {kind} is unknown", torn=False)
-    return Frame(Kind(kind), partition, journal, incarnation, sequence, count, chain, body, offset)
+    return Frame(known, partition, journal, incarnation, sequence, count, chain, body, offset)
 
 
 def follows(frame: Frame, previous: bytes) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
-from numba import njit
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import njit, types
+from numba.extending import intrinsic
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -22,3 +24,21 @@ def compiled(function: F) -> F:
 def inlined(function: F) -> F:
     """Compile `function` for use inside other kernels only."""
     return cast(F, njit(cache=True, nogil=True, inline="always")(function))
+
+
+def _prefetch(_: object, array: Any, index: Any) -> tuple[Any, Callable[..., Any]]:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        view = context.make_array(signature.args[0])(context, builder, arguments[0])
+        place = builder.bitcast(builder.gep(view.data, [arguments[1]]), ir.IntType(8).as_pointer())
+        word = ir.IntType(32)
+        shape = ir.FunctionType(ir.VoidType(), [place.type, word, word, word])
+        instruction = builder.module.declare_intrinsic("llvm.prefetch", [place.type], shape)
+        # 1: for writing, 3: into the nearest cache, 1: data.
+        builder.call(instruction, [place, word(1), word(3), word(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, index), generate
+
+
+prefetch = cast(Callable[[Any, Any], None], intrinsic(_prefetch))
+"""`prefetch(array, index)` in a kernel: this element of a contiguous 1-d array is needed soon."""

@@ -34,6 +34,8 @@ EPOLL_EVENT = np.dtype(
 EPOLLIN = 0x001
 EPOLLOUT = 0x004
 EPOLLRDHUP = 0x2000
+EPOLLET = 0x8000_0000
+"""Tell of new bytes once, not again and again until they are read."""
 EPOLL_CTL_ADD = 1
 EPOLL_CTL_DEL = 2
 EPOLL_CTL_MOD = 3

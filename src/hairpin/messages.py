@@ -17,6 +17,21 @@ class Control(msgspec.Struct, frozen=True, tag_field="type"):
     """Base of all control records."""
 
 
+class Permission(msgspec.Struct, frozen=True):
+    """On what grounds a show was armed."""
+
+    grounds: str
+    """certificate | override | rehearsal | demo"""
+    certificate: str = ""
+    """Id of the certificate that holds."""
+    certified_ms: int | None = None
+    """When it was dated."""
+    reason: str = ""
+    """Of an override, in the producer's words."""
+    lacking: str = ""
+    """What the override goes over: why no certificate held."""
+
+
 class Armed(Control, frozen=True, tag="armed"):
     """The show that this journal is about. Answers count milliseconds from `epoch_ms`."""
 
@@ -25,6 +40,8 @@ class Armed(Control, frozen=True, tag="armed"):
     show: Show
     show_hash: str
     opens_ms: tuple[int | None, ...]
+    permission: Permission | None = None
+    """None where it was armed by a version that knew no certificates."""
 
 
 class Born(Control, frozen=True, tag="born"):
@@ -249,6 +266,10 @@ class Cell(msgspec.Struct, frozen=True):
     right: int
 
 
+APPROXIMATE = "approximate"
+"""How the status of a question begins that is not counted exactly, and never will be."""
+
+
 class BestCountry(msgspec.Struct, frozen=True):
     country: str
     right: int
@@ -261,7 +282,7 @@ class QuestionTally(msgspec.Struct, frozen=True):
     question: int
     id: str
     status: str
-    """counting | provisional | final | void"""
+    """counting | provisional | final | void, or "approximate: " and the engine that counts"""
     version: int
     reason: str
     missing: tuple[int, ...]
@@ -270,7 +291,8 @@ class QuestionTally(msgspec.Struct, frozen=True):
     repeats: int
     answers: int
     """Counted: one per fan."""
-    by_choice: tuple[int, ...]
+    by_choice: tuple[int, ...] | None
+    """None if the engine does not count choices."""
     by_age_band: tuple[Cell, ...]
     by_country: dict[str, Cell]
     right: int

@@ -18,6 +18,8 @@ CHOICES_MAX = 8
 QUESTIONS_MAX = 200
 """A question's index travels as one byte."""
 AGE_BANDS = 3
+HEAVY_COUNTRIES = ("GB", "US", "ZZ")
+"""Where most answers come from, if the show file does not say; ZZ is unknown."""
 
 
 class Mode(StrEnum):
@@ -123,11 +125,20 @@ class Show(msgspec.Struct, frozen=True):
     word: Word
     retention: Retention
     accent: str = "#ff8a3d"
+    heavy_countries: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    """Country codes that the tally engine memcached splits further; unset is not encoded, so that
+    a show without it keeps its hash."""
 
     def hash(self) -> str:
         """BLAKE2b-128 of the whole show, hex."""
         encoded = msgspec.json.encode(self, order="deterministic")
         return hashlib.blake2b(encoded, digest_size=16).hexdigest()
+
+    @property
+    def heavy(self) -> tuple[str, ...]:
+        """The heavy countries in force."""
+        heavy = self.heavy_countries
+        return HEAVY_COUNTRIES if isinstance(heavy, msgspec.UnsetType) else heavy
 
     @property
     def tickets_max(self) -> int:

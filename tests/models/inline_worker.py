@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from functools import partial
 from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -15,10 +16,7 @@ class InlineWorker(Executor):
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         future: Future[T] = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except Exception as error:
-            future.set_exception(error)
+        _do(future, partial(fn, *args, **kwargs))
         return future
 
 
@@ -30,7 +28,7 @@ class PatientWorker(Executor):
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         future: Future[T] = Future()
-        self._waiting.append(lambda: future.set_result(fn(*args, **kwargs)))
+        self._waiting.append(partial(_do, future, partial(fn, *args, **kwargs)))
         return future
 
     def work(self) -> None:
@@ -38,3 +36,10 @@ class PatientWorker(Executor):
         waiting, self._waiting = self._waiting, []
         for job in waiting:
             job()
+
+
+def _do(future: Future[T], job: Callable[[], T]) -> None:
+    try:
+        future.set_result(job())
+    except Exception as error:
+        future.set_exception(error)

@@ -8,7 +8,7 @@ from pathlib import Path
 from disk_night import DiskNight
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from inline_worker import InlineWorker
+from inline_worker import PatientWorker
 from plain_tally import PlainTally
 from small_show import EPOCH_MS, FR, GB, US, Answer, make_question, make_show, opened_ms
 
@@ -31,6 +31,7 @@ steps = st.one_of(
     st.tuples(st.just("answers"), st.integers(0, 1), questions, st.lists(one_answer, max_size=5)),
     st.tuples(st.just("answers"), st.integers(0, 1), questions, st.lists(one_answer, max_size=5)),
     st.tuples(st.sampled_from(["advance", "advance", "publish", "crash", "roll", "restart"])),
+    st.tuples(st.sampled_from(["work", "publish"])),
     st.tuples(st.just("correct"), questions, st.integers(0, 7)),
     st.tuples(st.just("void"), questions),
     st.tuples(st.just("strike"), fans),
@@ -41,7 +42,8 @@ class Rehearsed:
     """Plays steps on a real journal and keeps the plain books beside it."""
 
     def __init__(self, directory: Path) -> None:
-        self.night = DiskNight(directory, SHOW)
+        self.worker = PatientWorker()
+        self.night = DiskNight(directory, SHOW, worker=self.worker)
         starts = {n: opened_ms(n) - EPOCH_MS for n in range(len(QUESTIONS))}
         self.plain = PlainTally(SHOW, starts)
         self.opened = 0
@@ -56,6 +58,9 @@ class Rehearsed:
         for question in range(len(QUESTIONS)):
             self.night.mark(question)
         self.night.publish()
+        while self.night.keeper.book.stale():
+            self.worker.work()
+            self.night.publish()
         self.night.control(m.Struck(0, 99, "so that there is news"))
         snapshot = self.night.snapshot()
         assert snapshot is not None
@@ -105,6 +110,10 @@ class Rehearsed:
         self.night.control(m.Struck(0, fan, "struck"))
         self.plain.struck.add(fan)
 
+    def _work(self) -> None:
+        """Another thread has read what it was asked to; answers came meanwhile."""
+        self.worker.work()
+
     def _publish(self) -> None:
         self.night.publish()
 
@@ -117,15 +126,15 @@ class Rehearsed:
             writer.roll()
 
     def _restart(self) -> None:
-        """A new keeper reads everything, director first."""
+        """A new keeper reads everything, director first; what was being refolded is forgotten."""
         night = self.night
         night.publish()
         fenced = {end.incarnation: end.frames for end in night.keeper.book.fenced}
-        night.keeper = Keeper(night.journal, night.clock, InlineWorker())
+        self.worker = PatientWorker()
+        night.keeper = Keeper(night.journal, night.clock, self.worker)
         night.keeper.synced(night.director.synced)
-        for incarnation, frames in fenced.items():
-            night.keeper.synced(m.Synced(incarnation, frames))
-        night.tell_all()
+        news = [m.Synced(incarnation, frames) for incarnation, frames in fenced.items()]
+        assert night.keeper.catch_up([*news, *(gate.synced for gate in night.gates)]) == {}
 
 
 @settings(deadline=None, max_examples=100)

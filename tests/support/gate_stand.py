@@ -227,6 +227,6 @@ class Stand:
 async def settle() -> None:
     """Until nothing is under way any more."""
     idle = 0
-    while idle < 3:
+    while idle < 8:
         await asyncio.sleep(0)
         idle = idle + 1 if len(asyncio.all_tasks()) == 1 else 0

@@ -11,7 +11,7 @@ import structlog
 import typer
 
 from hairpin import __version__
-from hairpin.cli import crowd, demo, node, results, show
+from hairpin.cli import certificate, crowd, demo, front, node, rehearse, results, show
 from hairpin.errors import HairpinError, YourMistake
 
 app = typer.Typer(
@@ -24,11 +24,14 @@ app = typer.Typer(
 )
 app.command("demo", epilog=demo.EPILOG)(demo.demo)
 app.command("run", epilog=node.EPILOG)(node.run)
+app.command("rehearse", epilog=rehearse.EPILOG)(rehearse.rehearse)
+app.add_typer(certificate.app, name="certificate")
 app.command("check")(show.check)
 app.command("import")(show.import_)
 app.command("recount", epilog=results.RECOUNT_EPILOG)(results.recount)
 app.command("results", epilog=results.RESULTS_EPILOG)(results.results)
 app.command("purge", epilog=results.PURGE_EPILOG)(results.purge)
+app.add_typer(front.app, name="front")
 app.command("crowd", epilog=crowd.EPILOG)(crowd.crowd)
 app.command("warm")(node.warm)
 
@@ -49,7 +52,7 @@ def root(
     ] = False,
 ) -> None:
     """Exit codes: 0 all is well; 1 the ledger does not balance; 2 your mistake; 3 a peer's mistake;
-    4 an engine is down; 5 data is damaged."""
+    4 an engine is down; 5 data is damaged; 6 a rehearsal ended with no-go."""
     if debug:
         os.environ["HAIRPIN_DEBUG"] = "1"
     structlog.configure(

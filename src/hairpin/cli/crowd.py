@@ -15,7 +15,8 @@ import uvloop
 from hairpin.cli.show import load_show
 from hairpin.errors import EngineDown, YourMistake
 from hairpin.node.family import allow_files
-from hairpin.rehearsal.crowd import Crowd, Progress, Settings
+from hairpin.rehearsal import sockets
+from hairpin.rehearsal.crowd import Crowd, Progress, Settings, told_of
 from hairpin.rehearsal.script import Habits
 from hairpin.world import real_world
 
@@ -52,6 +53,14 @@ def crowd(
             metavar="SHOW",
         ),
     ] = None,
+    plan: Annotated[
+        Path | None,
+        typer.Option(
+            help="Take all of the above from this file, as `hairpin rehearse` writes it for each "
+            "of its generators.",
+            metavar="FILE",
+        ),
+    ] = None,
     exit_after_over: Annotated[
         bool, typer.Option("--exit-after-over", help="End when the show is over.")
     ] = False,
@@ -70,14 +79,27 @@ def crowd(
         raise YourMistake(
             f"--out: cannot write {out}: {error.strerror}", "Give another directory."
         ) from error
-    _allow_files(connections)
-    right = tuple(q.right for q in load_show(knows).questions) if knows else ()
-    habits = Habits(asks=now_share)
-    settings = Settings(url, fans, connections, seed, habits, exit_after_over, right)
+    if plan is not None:
+        settings = _read_plan(plan)
+    else:
+        told = tuple(map(told_of, load_show(knows).questions)) if knows else ()
+        habits = Habits(asks=now_share)
+        settings = Settings(url, fans, connections, seed, habits, exit_after_over, told)
+    _allow_files(settings.connections)
+    sockets.warm()
     report = _print_progress if progress_json else _keep_quiet
     uvloop.run(_until_stopped(Crowd(settings, out, real_world(), report)))
     if not progress_json:
         typer.echo((out / "crowd.json").read_text(encoding="utf-8"), nl=False)
+
+
+def _read_plan(path: Path) -> Settings:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Settings)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise YourMistake(
+            f"--plan: cannot read {path}: {error}", "Give a file that `hairpin rehearse` wrote."
+        ) from error
 
 
 def _keep_quiet(_: Progress) -> None:

@@ -15,11 +15,12 @@ from rich.console import Console
 
 from hairpin.cli.demo_screen import DemoScreen
 from hairpin.errors import YourMistake
+from hairpin.journal import Journal
 from hairpin.node.data import DataDirectory
 from hairpin.rehearsal import night
 from hairpin.rehearsal.ledger import Counts, Ledger, audit
 from hairpin.rehearsal.night import Night, NightSettings
-from hairpin.rehearsal.record import read_record
+from hairpin.rehearsal.record import CrowdRecord
 from hairpin.tally.recount import Recounter
 from hairpin.world import World, real_world
 
@@ -152,13 +153,30 @@ async def _demo(settings: NightSettings, exit_: bool, report: Path | None) -> Le
 async def _serve(running: Night, screen: DemoScreen) -> None:
     screen.say("Still serving the addresses above. One Ctrl-C ends it.")
     with contextlib.suppress(asyncio.CancelledError):
-        await running.node.must_live()
+        await running.ended()
 
 
 def _audit(running: Night, world: World, seconds: float) -> Ledger:
     """Read the crowd's record, count the journal again, and compare."""
-    crowd = read_record(running.crowd_directory)
-    recounter = Recounter(DataDirectory(running.settings.data, world).journal())
+    journal = DataDirectory(running.settings.data, world).journal()
+    return audit_with_recount(
+        running.crowd.record(),
+        running.console.counts(),
+        journal,
+        running.wall.lag_ms_p99,
+        seconds,
+    )
+
+
+def audit_with_recount(
+    crowd: CrowdRecord,
+    live: Counts,
+    journal: Journal,
+    wall_lag_ms_p99: float | None,
+    seconds: float,
+) -> Ledger:
+    """Compare what the crowd and the live count say with a recount of the journal."""
+    recounter = Recounter(journal)
     found = recounter.run()
     recount = Counts(
         journalled=found.journalled,
@@ -168,5 +186,4 @@ def _audit(running: Night, world: World, seconds: float) -> Ledger:
         leaders=found.leaders,
     )
     counted = tuple(recounter.counted_fans(index) for index in range(len(found.questions)))
-    live = running.console.counts()
-    return audit(crowd, live, recount, counted, running.wall.lag_ms_p99, seconds)
+    return audit(crowd, live, recount, counted, wall_lag_ms_p99, seconds)

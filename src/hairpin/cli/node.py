@@ -11,14 +11,16 @@ import msgspec
 import segno
 import typer
 
+from hairpin.cli.certificate import grounds_in_words
 from hairpin.cli.show import load_show
 from hairpin.config import read_settings
 from hairpin.errors import YourMistake
+from hairpin.node.arming import Grounds, Purpose
 from hairpin.node.data import NodeFile
 from hairpin.node.run import Node, Wish
 from hairpin.node.warm import warm as warm_kernels
 
-EPILOG = "Example: hairpin run examples/by-hand.toml --data ./my-show"
+EPILOG = "Example: hairpin run examples/by-hand.toml --data ./my-show --override 'trying it out'"
 
 
 def run(
@@ -51,9 +53,40 @@ def run(
     gates: Annotated[
         int | None, typer.Option(min=1, max=64, help="Gate processes, instead of the setting.")
     ] = None,
+    certificate: Annotated[
+        Path | None,
+        typer.Option(
+            help="The rehearsal's certificate; default: the newest that matches, in certificates/ "
+            "beside the show file.",
+            metavar="FILE",
+        ),
+    ] = None,
+    override: Annotated[
+        str | None,
+        typer.Option(
+            help="Arm without a certificate, for this reason; the journal keeps it.",
+            metavar="REASON",
+        ),
+    ] = None,
+    purpose: Annotated[
+        Purpose,
+        typer.Option(help="A rehearsal or demo needs no certificate, and says so on the console."),
+    ] = Purpose.SHOW,
+    tally: Annotated[
+        str | None,
+        typer.Option(
+            help="Count approximately, in this memcached (memcached://HOST:PORT), instead of "
+            "exactly: no leaderboard, repeats count.",
+            metavar="URL",
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print addresses for machines.")] = False,
 ) -> None:
-    """Run a show until Ctrl-C. Run it again on the same data, and it goes on where it was."""
+    """Run a show until Ctrl-C. Run it again on the same data, and it goes on where it was.
+
+    A show for people is armed only with a certificate of its rehearsal that still holds, or with
+    --override.
+    """
     start_ms, start_after_ms = _start(start)
     wish = Wish(
         show=load_show(file),
@@ -67,6 +100,8 @@ def run(
         speed=speed,
         settings=read_settings(config) if config else None,
         gates=gates,
+        grounds=Grounds(purpose, certificate, override),
+        tally=tally,
     )
     node = Node(wish)
 
@@ -74,7 +109,7 @@ def run(
         if json:
             typer.echo(msgspec.json.encode(facts).decode())
         else:
-            _print_addresses(facts, lan)
+            _print_addresses(facts, lan, tally)
 
     raise typer.Exit(node.run(ready))
 
@@ -104,10 +139,13 @@ def _start(text: str | None) -> tuple[int | None, int | None]:
     return round(start.timestamp() * 1000), None
 
 
-def _print_addresses(node: NodeFile, lan: bool) -> None:
+def _print_addresses(node: NodeFile, lan: bool, tally: str | None) -> None:
     typer.echo(f"phone    {node.phone}/")
     typer.echo(f"wall     {node.private}/wall?token={node.token}")
     typer.echo(f"console  {node.private}/console?token={node.token}")
     if lan:
         segno.make(node.phone + "/").terminal(compact=True)
+    typer.echo(f"armed    {grounds_in_words(node.permission)}")
+    if tally:
+        typer.echo(f"tally    {tally}: approximate, without a leaderboard")
     typer.echo("Ctrl-C ends it.")

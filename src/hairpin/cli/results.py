@@ -12,9 +12,13 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from hairpin.node.data import open_journal
+from hairpin.cli.certificate import grounds_in_words
+from hairpin.cli.results_memcached import comparison_json, print_comparison
+from hairpin.node.data import has_journal, open_journal
 from hairpin.node.purge import PurgePlan, purge_plan
 from hairpin.tally.export import as_csv, as_json
+from hairpin.tally.memcached import Address, Server, address_of
+from hairpin.tally.memcached_results import Exact, cells_csv, compare
 from hairpin.tally.recount import Recount, Recounter
 from hairpin.world import real_world
 
@@ -51,16 +55,51 @@ def recount(
         f"journalled {found.journalled:,} = counted {found.counted:,} + repeats {found.repeats:,}"
     )
     console.print(f"published heads that hold: {found.heads_verified}; chain head {found.head}")
+    console.print(f"armed {grounds_in_words(found.permission)}", markup=False)
 
 
 def results(
     data: Data,
-    format_: Annotated[Format, typer.Option("--format", help="csv or json.")] = Format.JSON,
+    format_: Annotated[
+        Format | None, typer.Option("--format", help="csv or json; default: json.")
+    ] = None,
+    tally: Annotated[
+        str | None,
+        typer.Option(
+            help="Read back what this memcached counted, too (memcached://HOST:PORT), and print "
+            "both side by side; a table if no --format is given.",
+            metavar="URL",
+        ),
+    ] = None,
 ) -> None:
     """Counts by question, right or wrong, age band and country; small cells are suppressed."""
+    if tally is not None:
+        _results_beside(data, address_of(tally), format_)
+        return
     recounter, found = _recount(data)
     make = as_csv if format_ is Format.CSV else as_json
     typer.echo(make(recounter.book, found), nl=False)
+
+
+def _results_beside(data: Path, address: Address, format_: Format | None) -> None:
+    exact = None
+    if has_journal(data):
+        recounter, found = _recount(data)
+        exact = Exact(open_journal(data).id, recounter.book, found)
+    server = Server(address)
+    try:
+        with Progress(console=Console(stderr=True), transient=True) as progress:
+            task = progress.add_task("reading counters", total=None)
+            comparison = compare(
+                server, exact, lambda done, all_: progress.update(task, completed=done, total=all_)
+            )
+    finally:
+        server.close()
+    if format_ is None:
+        print_comparison(comparison)
+    else:
+        make = cells_csv if format_ is Format.CSV else comparison_json
+        typer.echo(make(comparison), nl=False)
 
 
 def purge(

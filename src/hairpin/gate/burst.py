@@ -118,11 +118,16 @@ class Burst:
         failed: asyncio.Future[None] = loop.create_future()
 
         def turn() -> None:
+            if failed.done() or self._epoll.closed:
+                return
             try:
                 self.turn()
             except Exception as error:
                 loop.remove_reader(self._epoll.fileno())
                 failed.set_exception(error)
+            else:
+                if self._counts[sweep.NEXT] < self._counts[sweep.READY]:
+                    loop.call_soon(turn)  # nobody tells of what was told already
 
         self.listen(True)
         loop.add_reader(self._epoll.fileno(), turn)
@@ -304,7 +309,7 @@ class Burst:
                 return
             try:
                 peer = peer_number(sock)
-                self._epoll.register(fd, select.EPOLLIN)
+                self._epoll.register(fd, select.EPOLLIN | select.EPOLLET)
             except OSError:  # the client is gone
                 return
             sock.detach()

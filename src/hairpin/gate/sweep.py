@@ -36,9 +36,10 @@ COLD = np.dtype([("fd", np.int32), ("at", np.int32), ("size", np.int32)])
 """A connection for the ordinary server, and where its bytes lie."""
 Cold = npt.NDArray[np.void]
 
-# Counters of a sweep, after those of the slices; the last three live on from sweep to sweep.
-COLDS, COLD_BYTES, CLOSINGS, ACCEPTED, CROWDED, HOT, REFUSING = 4, 5, 6, 7, 8, 9, 10
-COUNTERS = 11
+# Counters of a sweep, after those of the slices; those from HOT on live from sweep to sweep.
+COLDS, COLD_BYTES, CLOSINGS, ACCEPTED, CROWDED = 4, 5, 6, 7, 8
+HOT, REFUSING, READY, NEXT = 9, 10, 11, 12
+COUNTERS = 13
 
 FREE, SERVED, REFUSED = 0, 1, 2
 """What a descriptor is to the sweep."""
@@ -69,20 +70,21 @@ def _numbers(address: Bytes, peers: npt.NDArray[np.uint64], fd: int) -> None:
 
 
 @compiled
-def register(epoll: int, fd: int, event: npt.NDArray[np.void]) -> int:
-    """Watch `fd` for reading; -1 if that fails."""
-    event["events"][0] = libc.EPOLLIN
+def _control(epoll: int, operation: int, fd: int, event: npt.NDArray[np.void]) -> int:
+    """Watch `fd` for bytes; -1 if that fails. Bytes that are there already are told of, too.
+
+    Each arrival is told of once, which saves the kernel asking every socket again after a sweep.
+    """
+    event["events"][0] = libc.EPOLLIN | libc.EPOLLET
     event["fd"][0] = fd
-    return libc.epoll_ctl(epoll, libc.EPOLL_CTL_ADD, fd, libc.address(event))
+    return libc.epoll_ctl(epoll, operation, fd, libc.address(event))
 
 
 @compiled
 def _accept(
-    epoll: int,
     listener: int,
     room: int,
     now_ms: int,
-    event: npt.NDArray[np.void],
     address: Bytes,
     address_size: npt.NDArray[np.int32],
     state: npt.NDArray[np.uint8],
@@ -90,7 +92,7 @@ def _accept(
     peers: npt.NDArray[np.uint64],
     counts: npt.NDArray[np.int64],
 ) -> int:
-    """The next new connection, watched; -1 if there is none now."""
+    """The next new connection, not watched yet; -1 if there is none now."""
     if counts[HOT] >= room and counts[REFUSING] >= REFUSING_MAX:
         counts[CROWDED] = 1
         return -1
@@ -102,7 +104,7 @@ def _accept(
         if error not in (libc.EAGAIN, libc.EINTR, libc.ECONNABORTED):
             counts[CROWDED] = 1
         return -1
-    if fd >= len(state) or register(epoll, fd, event) < 0:
+    if fd >= len(state):
         libc.close(fd)
         counts[CROWDED] = 1
         return -1
@@ -116,6 +118,21 @@ def _accept(
     _numbers(address, peers, fd)
     counts[ACCEPTED] += 1
     return fd
+
+
+@compiled
+def _watch(
+    epoll: int,
+    fd: int,
+    event: npt.NDArray[np.void],
+    counts: npt.NDArray[np.int64],
+    closing: npt.NDArray[np.int32],
+) -> None:
+    """Watch a new connection, after its first bytes: often they come with it."""
+    if _control(epoll, libc.EPOLL_CTL_ADD, fd, event) < 0:
+        closing[counts[CLOSINGS]] = fd
+        counts[CLOSINGS] += 1
+        counts[CROWDED] = 1
 
 
 @compiled
@@ -195,27 +212,14 @@ def sweep(
     """Read what is ready once. `counts` says how much was found of what.
 
     `room`: connections that may be served; `cold_room`: how many may be handed over. What finds no
-    room stays in the kernel's buffers until the next sweep.
+    room stays in the kernel's buffers until the next sweep, which goes on where this one stopped.
     """
     counts[:HOT] = 0
-    ready = libc.epoll_wait(epoll, libc.address(events), len(events), 0)
+    if counts[NEXT] >= counts[READY]:
+        counts[READY] = libc.epoll_wait(epoll, libc.address(events), len(events), 0)
+        counts[NEXT] = 0
     accepts = 0
-    i = 0
-    while i < ready:
-        fd = int(events["fd"][i])
-        if fd == listener:
-            fd = -1
-            if accepts < (ACCEPTS_MAX if counts[HOT] < room else REFUSALS_MAX):
-                fd = _accept(
-                    epoll, listener, room, now_ms, event, address, address_size,
-                    state, heard_ms, peers, counts,
-                )  # fmt: skip
-                accepts += 1
-            if fd < 0:
-                i += 1
-                continue
-        else:
-            i += 1
+    while counts[NEXT] < counts[READY]:
         if (
             counts[ENTRIES] + PIPELINED_MAX > len(entries)
             or counts[JOINS] + PIPELINED_MAX > len(joiners)
@@ -224,16 +228,28 @@ def sweep(
             or counts[COLDS] >= cold_room
         ):
             return
+        fd = int(events["fd"][counts[NEXT]])
+        fresh = fd == listener
+        if fresh:
+            fd = -1
+            if accepts < (ACCEPTS_MAX if counts[HOT] < room else REFUSALS_MAX):
+                fd = _accept(
+                    listener, room, now_ms, address, address_size, state, heard_ms, peers, counts,
+                )  # fmt: skip
+                accepts += 1
+        if not fresh or fd < 0:
+            counts[NEXT] += 1
+        if fd < 0 or state[fd] == FREE:  # the latter was told of in an earlier sweep, and is gone
+            continue
         size = libc.recv(fd, libc.address(text), READ_BYTES, libc.MSG_RECV)
-        if size <= 0:
-            error = libc.errno()
-            if size == 0 or (error != libc.EAGAIN and error != libc.EINTR):
-                closing[counts[CLOSINGS]] = fd
-                counts[CLOSINGS] += 1
+        if size < 0 and (libc.errno() == libc.EAGAIN or libc.errno() == libc.EINTR):
+            if fresh:
+                _watch(epoll, fd, event, counts, closing)
             continue
         heard_ms[fd] = now_ms
-        if state[fd] == REFUSED:
+        if size > 0 and state[fd] == REFUSED:
             _refuse(fd, counts, entries)
+        if size <= 0 or state[fd] == REFUSED:
             closing[counts[CLOSINGS]] = fd
             counts[CLOSINGS] += 1
             continue
@@ -244,6 +260,10 @@ def sweep(
         if at < size:
             release(epoll, fd, state, counts)
             _hand_over(fd, text, at, size - at, cold, cold_bytes, counts)
+        elif fresh:
+            _watch(epoll, fd, event, counts, closing)
+        elif size == READ_BYTES:  # there may be more, which nobody would tell of
+            _control(epoll, libc.EPOLL_CTL_MOD, fd, event)
 
 
 @compiled

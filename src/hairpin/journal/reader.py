@@ -12,7 +12,8 @@ from hairpin.frame import Broken, Frame
 from hairpin.world import Disk
 
 SUFFIX = ".hpj"
-_CHUNK_BYTES = 16 << 20
+_CHUNK_BYTES = 1 << 20
+"""What is read at once stays in the processor's caches; a larger frame is read by itself."""
 RESTORE = "Keep the files as they are, and restore this one from a copy."
 
 
@@ -92,21 +93,24 @@ class StrandReader:
             raise self._damaged("the file is missing, but later segments are here", segment)
 
     def _read_segment(self, stop: int | None) -> Iterator[Frame]:
+        size_bytes = _CHUNK_BYTES
         while stop is None or self.frames < stop:
-            path = self.path(self.segment)
+            path, start = self.path(self.segment), self.offset
             try:
-                data = self._disk.read(path, self.offset, _CHUNK_BYTES)
+                data = self._disk.read(path, start, size_bytes)
             except FileNotFoundError:
                 raise self._damaged("the file is missing") from None
             yield from self._read_chunk(data, stop)
-            if self.torn is not None and not (self.torn.torn and len(data) == _CHUNK_BYTES):
+            at_end = len(data) < size_bytes
+            if self.torn is not None and (at_end or not self.torn.torn):
                 if stop is None:
                     # The chunk may end right here: judge by what follows in the file.
                     rest = self._disk.read(path, self.offset, 2 * framing.FRAME_BYTES_MAX)
                     self._judge_end(rest, 0, self.torn, self.segment)
                 return
-            if len(data) < _CHUNK_BYTES:
+            if at_end:
                 return
+            size_bytes = _CHUNK_BYTES if self.offset > start else framing.FRAME_BYTES_MAX
 
     def _read_chunk(self, data: bytes, stop: int | None) -> Iterator[Frame]:
         """The chunk's whole frames; `offset` moves past each."""

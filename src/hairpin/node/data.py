@@ -22,6 +22,7 @@ import msgspec
 
 from hairpin.errors import DataDamaged, EngineDown, YourMistake
 from hairpin.journal.disk import IDENTITY, DiskJournal
+from hairpin.messages import Permission
 from hairpin.ticket import KEY_BYTES, TicketKey
 from hairpin.world import World, real_world
 
@@ -62,6 +63,10 @@ class NodeFile(msgspec.Struct, frozen=True):
     token: str
     stage: int
     gates: tuple[int, ...]
+    configuration: dict[str, str | int | float | bool | None] = {}
+    """What bears on capacity, as it is in force; a certificate repeats it."""
+    permission: Permission | None = None
+    """On what grounds the show is armed."""
 
 
 class DataDirectory:
@@ -184,6 +189,12 @@ def _disk_errors(path: Path) -> Iterator[None]:
         raise EngineDown(
             f"cannot write {path}: {error.strerror}", "Give the disk space and write permission."
         ) from error
+
+
+def has_journal(data: Path) -> bool:
+    """Is there one to count again?"""
+    directory = DataDirectory(data, real_world())
+    return (directory.journal_path / IDENTITY).exists()
 
 
 def open_journal(data: Path) -> DiskJournal:

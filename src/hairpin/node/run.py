@@ -20,14 +20,18 @@ from hairpin import messages as m
 from hairpin.config import Settings, read_settings
 from hairpin.errors import DataDamaged, EngineDown, YourMistake
 from hairpin.journal import Journal
+from hairpin.node.arming import Grounds, permit
+from hairpin.node.arming_facts import configuration, facts_of
 from hairpin.node.data import DataDirectory, Keys, NodeFile
 from hairpin.node.family import Family, allow_files
 from hairpin.node.gate import run_gate
 from hairpin.node.stage import run_stage
+from hairpin.node.tally import check_tally
 from hairpin.node.warm import warm
 from hairpin.show import Mode, Show, schedule
 from hairpin.showfile import images
 from hairpin.stage.past import directors, read_past
+from hairpin.tally.memcached import address_of
 from hairpin.web import load_assets
 from hairpin.world import World, real_world
 
@@ -35,8 +39,10 @@ log = structlog.get_logger()
 
 IMAGE_BYTES_MAX = 1 << 20
 _BACKLOG = 4096
-FILES_SPARE = 64
+FILES_SPARE = 256
 """Open files of a gate beside its connections."""
+STAGE_FILES_SPARE = 256
+"""Open files of the stage beside its event streams: gates, strands, pages."""
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -55,6 +61,10 @@ class Wish(msgspec.Struct, frozen=True):
     speed: float = 1.0
     settings: Settings | None = None
     gates: int | None = None
+    grounds: Grounds = Grounds()
+    """On which the show may be armed; by default a certificate beside its file."""
+    tally: str | None = None
+    """Address of the memcached that counts; None: count exactly, in the stage process."""
 
 
 class Node:
@@ -63,11 +73,13 @@ class Node:
     def __init__(self, wish: Wish) -> None:
         """Raises YourMistake where the wish cannot be met; nothing is started then."""
         self.wish = wish
+        self._tally = None if wish.tally is None else address_of(wish.tally)
         self._world = real_world()
         self._data = DataDirectory(wish.data, self._world)
         self._data.prepare()
         self._settings = self._own_settings()
-        self._arm = arm(wish, self._data, self._world)  # a refusal must not wait for compilers
+        self._arm = self._armed()  # a refusal must not wait for compilers
+        check_tally(self._tally, self._data.journal(), wish.show)
         self._media = load_media(wish.show, wish.show_path.parent)
         self._public = listen(wish.host, wish.port)
         try:
@@ -96,7 +108,7 @@ class Node:
     def run(self, ready: Callable[[NodeFile], None]) -> int:
         """`ready` is called once, when all processes serve."""
         warm()
-        self._arm = arm(self.wish, self._data, self._world)  # "in ten seconds" counts from here
+        self._arm = self._armed()  # "in ten seconds" counts from here
         runtime = Path(tempfile.mkdtemp(prefix="hairpin-"))
         family = Family()
         family.listen()
@@ -145,6 +157,8 @@ class Node:
                 listener=self._private,
                 public_address=self.phone_address,
                 media=self._media,
+                tally=self._tally,
+                streams_max=self._settings.streams_max,
             ),
         )
         for number in range(self._settings.gates):
@@ -173,7 +187,12 @@ class Node:
             token=self._keys.token,
             stage=family.pids("stage")[0],
             gates=family.pids("gate"),
+            configuration=configuration(self._settings, self.wish.tally),
+            permission=self._arm.permission,
         )
+
+    def _armed(self) -> m.Armed:
+        return arm(self.wish, self._data, self._world, self._settings)
 
     def _own_settings(self) -> Settings:
         path, settings = self._data.settings_path, self.wish.settings
@@ -181,17 +200,27 @@ class Node:
             settings = read_settings(path) if path.exists() else Settings()
         if self.wish.gates is not None:
             settings = msgspec.structs.replace(settings, gates=self.wish.gates)
-        # The journal must always be able to open its next segment.
-        room = allow_files(settings.connections_max + FILES_SPARE) - FILES_SPARE
-        connections = max(min(settings.connections_max, room), 10)
-        return msgspec.structs.replace(settings, connections_max=connections)
+        return in_force(settings)
 
 
-def arm(wish: Wish, data: DataDirectory, world: World) -> m.Armed:
+def in_force(settings: Settings) -> Settings:
+    """What the limit of open files permits of them: the journal must always be able to open its
+    next segment."""
+    connections, streams = settings.connections_max, settings.streams_max
+    files = allow_files(max(connections + FILES_SPARE, streams + STAGE_FILES_SPARE))
+    return msgspec.structs.replace(
+        settings,
+        connections_max=max(min(connections, files - FILES_SPARE), 10),
+        streams_max=max(min(streams, files - STAGE_FILES_SPARE), 10),
+    )
+
+
+def arm(wish: Wish, data: DataDirectory, world: World, settings: Settings) -> m.Armed:
     """The show as this data directory knows it, or as it is to be armed now.
 
     Raises YourMistake if the directory belongs to another show, or this one was changed after it
-    began, or is over and purged; DataDamaged if a strand is missing or cannot be read.
+    began, or is over and purged, or must not be armed (`arming.Refusal`); DataDamaged if a strand
+    is missing or cannot be read.
     """
     if data.end_path.exists():
         # Fan numbers would begin anew, and a ticket of the first time be one of the second.
@@ -215,7 +244,10 @@ def arm(wish: Wish, data: DataDirectory, world: World) -> m.Armed:
             f"{wish.show_path} was changed after the show in {data.path} began",
             "Put the old file back; correct answers and void questions from the console.",
         )
-    return _fresh(wish, world.clock.now_ms())
+    fresh = _fresh(wish, world.clock.now_ms())
+    now = facts_of(wish.show, configuration(settings, wish.tally))
+    permission = permit(wish.show, wish.show_path, now, wish.grounds, known, world.disk)
+    return msgspec.structs.replace(fresh, permission=permission)
 
 
 def _expect_all_strands(journal: Journal) -> None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import structlog
-import uvicorn
 
 from hairpin import messages as m
 from hairpin.bus.local import LocalBus
@@ -20,11 +19,15 @@ from hairpin.frame import Kind
 from hairpin.journal import Journal, Writer, encode_control
 from hairpin.node.data import DataDirectory, Keys
 from hairpin.node.family import Life
+from hairpin.node.tally import TallyEngine, opened_tally
 from hairpin.stage.director import Director
+from hairpin.stage.listener import PrivateServer
 from hairpin.stage.past import DIRECTOR, Past, directors, read_past
 from hairpin.stage.private import private_app
+from hairpin.stage.streams import STREAMS_MAX
 from hairpin.stage.view import StageView
 from hairpin.tally.keeper import Keeper
+from hairpin.tally.memcached import Address
 from hairpin.web import load_assets
 from hairpin.world import World
 
@@ -32,16 +35,10 @@ log = structlog.get_logger()
 
 TICK_S = 0.02
 SNAPSHOT_S = 0.2
+REPLAYED = 0
+"""No strand has this number: it stands for the journal, read again."""
 GATE_SILENT_MS = 10_000
 """A gate that reported nothing for this long is not shown as alive."""
-
-
-class PrivateServer(uvicorn.Server):
-    """Signals belong to the family, not to the server."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 class Stage:
@@ -55,23 +52,29 @@ class Stage:
         arm: m.Armed,
         media: tuple[tuple[str, m.Document], ...],
         public_address: str,
+        streams_max: int = STREAMS_MAX,
+        keeper: TallyEngine | None = None,
     ) -> None:
-        """`arm` is journalled if it is not the journal's last one."""
+        """`arm` is journalled if it is not the journal's last one. Without `keeper` the count is
+        exact."""
         self._clock = world.clock
         self._damaged: dict[int, str] = {}
         """Strands that cannot be read, and why: their results stay provisional."""
+        self._together: dict[int, m.Synced] = {}
+        """Strands of the past that are read at once, when all of them are fenced."""
         journal = data.journal()
         past = read_past(journal, directors(journal))
         known = journal.incarnations()
         writer = _begin(journal, world)
         self.bus = LocalBus()
-        self.keeper = Keeper(journal, world.clock)
+        self.keeper: TallyEngine = keeper or Keeper(journal, world.clock)
         self.bus.subscribe(m.TOPIC_SYNCED, m.Synced, self._synced)
         if past.armed is None or past.armed.at_ms != arm.at_ms:
             writer.commit(Kind.CONTROL, encode_control(arm), 1)
             past.take(arm)
         desk = ClaimsDesk(world, data.winners_path, keys.ticket_key().claim)
-        self.view = StageView(arm.show, world.clock, public_address)
+        self.view = StageView(arm.show, world.clock, public_address, streams_max)
+        self.view.permission = arm.permission
         addresses = {path: document.path for path, document in media}
         self.director = Director(
             world.clock, journal, writer, self.bus, past, desk, self.view, addresses
@@ -99,7 +102,7 @@ class Stage:
     async def run(self, stop: asyncio.Event) -> None:
         """Tick until `stop`."""
         self.director.publish()
-        await self.director.refresh_clocks()
+        clocks = asyncio.create_task(self.director.refresh_clocks())
         snapshot_at = 0.0
         while not stop.is_set():
             self.director.tick()
@@ -107,37 +110,56 @@ class Stage:
             if now_s >= snapshot_at:
                 snapshot_at = now_s + SNAPSHOT_S
                 self.view.set_gates(self._alive())
-                snapshot = self.keeper.tick()
-                if snapshot is not None:
-                    self.bus.publish(m.TOPIC_TALLY, snapshot)
+                self._tell_counts()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), TICK_S)
+        clocks.cancel()
         self.director.close()
+
+    def _tell_counts(self) -> None:
+        """Damage in what must be counted anew keeps a result provisional; the show goes on."""
+        try:
+            snapshot = self.keeper.tick()
+        except DataDamaged as damage:
+            self._damaged[REPLAYED] = damage.message
+            log.critical("a result cannot be counted anew", why=damage.message)
+            return
+        if snapshot is not None:
+            self.bus.publish(m.TOPIC_TALLY, snapshot)
 
     # --- beginning --------------------------------------------------------------------------------
 
     def _catch_up(self, journal: Journal, past: Past, known: list[int], writer: Writer) -> None:
         """Read what earlier processes left: directors first, then everyone; fence the dead."""
         owners = [n for n in directors(journal) if n in known]
-        for incarnation in [*owners, *(n for n in known if n not in owners)]:
+        self._together = {n: m.Synced(n, 0) for n in known if n not in owners}
+        for incarnation in [*owners, *self._together]:
             fenced = past.fenced.get(incarnation)
             if fenced is None:
                 self.director.fence(incarnation)
             else:
-                self.keeper.synced(m.Synced(incarnation, fenced.frames))
+                self._synced(m.Synced(incarnation, fenced.frames))
         self.keeper.synced(writer.synced)
+        together, self._together = self._together, {}
+        for incarnation, damage in self.keeper.catch_up(together.values()).items():
+            self._note_damage(incarnation, damage)
 
     # --- requests and news ------------------------------------------------------------------------
 
     def _synced(self, news: m.Synced) -> None:
         """Damage found while the show is on stops the counting of one strand, not the show."""
-        if news.incarnation in self._damaged:
+        if news.incarnation in self._together:
+            self._together[news.incarnation] = news
+        if news.incarnation in self._damaged or news.incarnation in self._together:
             return
         try:
             self.keeper.synced(news)
         except DataDamaged as damage:
-            self._damaged[news.incarnation] = damage.message
-            log.critical("a strand is damaged", why=damage.message, remedy=damage.remedy)
+            self._note_damage(news.incarnation, damage)
+
+    def _note_damage(self, incarnation: int, damage: DataDamaged) -> None:
+        self._damaged[incarnation] = damage.message
+        log.critical("a strand is damaged", why=damage.message, remedy=damage.remedy)
 
     async def _order_now(self, gate: m.Synced) -> m.OrderState:
         """A gate connects: it also says how far it is, which news may have failed to."""
@@ -145,7 +167,10 @@ class Stage:
         return await self.director.order_now(gate)
 
     async def _clocks(self, request: m.ClocksRequest) -> m.ClocksReply:
-        return self.keeper.clocks(request.fans)
+        try:
+            return await self.keeper.clocks(request.fans)
+        except DataDamaged as damage:
+            raise EngineDown(damage.message, damage.remedy) from damage
 
     def _report(self, report: m.GateReport) -> None:
         self._gates[report.incarnation] = report
@@ -184,9 +209,24 @@ async def run_stage(
     listener: socket.socket,
     public_address: str,
     media: tuple[tuple[str, m.Document], ...],
+    streams_max: int,
+    tally: Address | None,
 ) -> None:
     """Lives until `life.stop`. Raises EngineDown if the journal cannot begin."""
-    stage = Stage(world, data, keys, arm, media, public_address)
+    with opened_tally(tally, data.journal(), world) as keeper:
+        stage = Stage(world, data, keys, arm, media, public_address, streams_max, keeper)
+        await _serve(life, stage, keys, bus_path, listener, public_address, media)
+
+
+async def _serve(
+    life: Life,
+    stage: Stage,
+    keys: Keys,
+    bus_path: Path,
+    listener: socket.socket,
+    public_address: str,
+    media: tuple[tuple[str, m.Document], ...],
+) -> None:
     hub = UnixHub(stage.bus)
     await hub.start(bus_path)
     app = private_app(
@@ -198,17 +238,7 @@ async def run_stage(
         public_address,
         stage.health,
     )
-    server = PrivateServer(
-        uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            lifespan="off",
-            ws="none",
-            timeout_graceful_shutdown=3,
-        )
-    )
+    server = PrivateServer(app)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     life.ready()
     try:
@@ -217,7 +247,7 @@ async def run_stage(
         log.error("the stage stops", why=error.message)
         raise
     finally:
-        stage.view.close()
+        stage.view.streams.close()
         server.should_exit = True
         await serving
         await hub.stop()

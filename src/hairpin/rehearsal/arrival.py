@@ -17,7 +17,11 @@ Milliseconds = npt.NDArray[np.float64]
 
 
 class Curve(msgspec.Struct, frozen=True):
-    """Shape of the arrivals. Times in milliseconds after the fan saw the question."""
+    """Shape of the arrivals. Times in milliseconds after the fan saw the question.
+
+    The defaults come from no one study: they put the median answer at 2.4 s and one in four fans
+    within 1.2 s, which is a harder burst than an hour's quiz among friends would give.
+    """
 
     reaction_ms: float = 350.0
     """Seeing, deciding and moving a thumb takes at least this."""

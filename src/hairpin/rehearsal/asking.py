@@ -1,6 +1,6 @@
 """A small HTTP client for what is asked rarely: documents, claims, orders and event streams.
 
-One connection per call, plain HTTP/1.1 to one of our own listeners.
+One connection per call, HTTP/1.1, with TLS where the address says so.
 """
 
 from __future__ import annotations
@@ -8,8 +8,10 @@ from __future__ import annotations
 import asyncio
 import math
 import random
+import ssl
 from collections.abc import AsyncGenerator
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,25 +30,44 @@ LINE_BYTES_MAX = 8 << 20
 class Address(msgspec.Struct, frozen=True):
     host: str
     port: int
+    tls: ssl.SSLContext | None = None
+    """Present where the address is https."""
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
 
+    @property
+    def origin(self) -> str:
+        """As a browser names it: without the port where it is the usual one."""
+        scheme, usual = ("https", 443) if self.tls else ("http", 80)
+        name = str(self)
+        return f"{scheme}://{name.removesuffix(f':{usual}') if self.port == usual else name}"
 
-def address(url: str) -> Address:
-    """Host and port of `http://host[:port]`. Raises `YourMistake` for anything else."""
+
+def address(url: str, ca: Path | None = None) -> Address:
+    """Scheme, host and port of `http[s]://host[:port]`; `ca`: a file of certificates to trust
+    instead of the system's. Raises `YourMistake` for anything else."""
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname, parts.port or 80
+        host, port = parts.hostname, parts.port
     except ValueError:
-        parts, host, port = urlsplit(""), None, 0
-    if parts.scheme != "http" or not host or parts.path.strip("/") or parts.query:
+        parts, host, port = urlsplit(""), None, None
+    if parts.scheme not in ("http", "https") or not host or parts.path.strip("/") or parts.query:
         raise YourMistake(
-            f"address: found {url!r}; allowed: http://HOST or http://HOST:PORT",
+            f"address: found {url!r}; allowed: http://HOST or https://HOST, with or without :PORT",
             "Give the public address that `hairpin run` prints.",
         )
-    return Address(host, port)
+    if parts.scheme == "http":
+        return Address(host, port or 80)
+    try:
+        tls = ssl.create_default_context(cafile=ca)
+    except (OSError, ssl.SSLError) as error:
+        raise YourMistake(
+            f"--ca: cannot read {ca}: {error}", "Give a file of certificates in PEM form."
+        ) from error
+    tls.set_alpn_protocols(["http/1.1"])
+    return Address(host, port or 443, tls)
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -71,7 +92,7 @@ async def call(
     body = b"" if payload is None else msgspec.json.encode(payload)
     try:
         async with asyncio.timeout(TIMEOUT_S):
-            reader, writer = await asyncio.open_connection(to.host, to.port, limit=LINE_BYTES_MAX)
+            reader, writer = await _connect(to)
             try:
                 writer.write(_head(to, method, path, token, "application/json", body) + body)
                 status, length = await _read_head(reader)
@@ -98,7 +119,7 @@ class Inquirer:
         Hairpin that does.
         """
         reply = await self.ask("GET", path, patience_s, until=HTTPStatus.OK)
-        return reply.json(f"http://{self._to}{path}")
+        return reply.json(f"{self._to.origin}{path}")
 
     async def ask(
         self,
@@ -130,7 +151,7 @@ async def events(to: Address, path: str, token: str) -> AsyncGenerator[tuple[str
     """Server-sent events as (name, data) until the connection ends, then `EngineDown`."""
     try:
         async with asyncio.timeout(TIMEOUT_S):
-            reader, writer = await asyncio.open_connection(to.host, to.port, limit=LINE_BYTES_MAX)
+            reader, writer = await _connect(to)
     except OSError as error:
         raise _down(to, error) from error
     try:
@@ -156,10 +177,14 @@ async def events(to: Address, path: str, token: str) -> AsyncGenerator[tuple[str
     raise EngineDown(f"{to}{path}: the stream of events ended", "Connect again.")
 
 
+async def _connect(to: Address) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    return await asyncio.open_connection(to.host, to.port, limit=LINE_BYTES_MAX, ssl=to.tls)
+
+
 def _head(to: Address, method: str, path: str, token: str, accept: str, body: bytes) -> bytes:
     lines = [
         f"{method} {path} HTTP/1.1",
-        f"Host: {to}",
+        f"Host: {to.origin.partition('://')[2]}",
         f"Accept: {accept}",
         "Connection: close" if accept != "text/event-stream" else "Connection: keep-alive",
     ]
@@ -186,4 +211,4 @@ async def _read_head(reader: asyncio.StreamReader) -> tuple[int, int | None]:
 
 def _down(to: Address, error: Exception) -> EngineDown:
     why = str(error) or type(error).__name__
-    return EngineDown(f"http://{to} does not answer: {why}", "Is the node running there?")
+    return EngineDown(f"{to.origin} does not answer: {why}", "Is the node running there?")

@@ -127,6 +127,18 @@ def audit(
     )
 
 
+def crowd_problems(crowd: CrowdRecord) -> tuple[str, ...]:
+    """What can be checked where neither the live count nor the journal can be seen."""
+    own = crowd.number[crowd.joined]
+    return (*_requests(crowd), *_tickets(own), *_acknowledged_was_sent(crowd))
+
+
+def _acknowledged_was_sent(crowd: CrowdRecord) -> Iterator[str]:
+    never = int((crowd.acknowledged & ~crowd.sent).sum())
+    if never:
+        yield f"{never} answers were acknowledged that the crowd never sent"
+
+
 def _requests(crowd: CrowdRecord) -> Iterator[str]:
     totals = crowd.totals
     refused = sum(totals.refused.values())
@@ -138,6 +150,8 @@ def _requests(crowd: CrowdRecord) -> Iterator[str]:
         )
     if totals.forged_accepted:
         yield f"{totals.forged_accepted} of {totals.forged} forged answers were acknowledged"
+    if totals.junk_accepted:
+        yield f"{totals.junk_accepted} of {totals.junk} requests of junk were accepted"
 
 
 def _tickets(own: Fans) -> Iterator[str]:

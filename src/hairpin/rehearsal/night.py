@@ -1,10 +1,11 @@
-"""One night in small: a node and a crowd as processes of their own, and a producer who approves."""
+"""One night in small: a crowd, a producer who approves, two screens that watch, and a node of its
+own, unless one runs already."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from http import HTTPStatus
 from pathlib import Path
 
@@ -14,18 +15,23 @@ from hairpin.errors import EngineDown
 from hairpin.rehearsal import asking, children
 from hairpin.rehearsal.asking import Address
 from hairpin.rehearsal.children import Child
-from hairpin.rehearsal.crowd import Progress
+from hairpin.rehearsal.crowd import Progress, Settings, told_of
+from hairpin.rehearsal.findings import Option
+from hairpin.rehearsal.generators import Generators
+from hairpin.rehearsal.script import Habits
 from hairpin.rehearsal.witness import Console, Wall
+from hairpin.showfile import read_show
 from hairpin.world import Clock
 
 NODE_START_S = 60.0
 """The first start of an installation may have to compile kernels."""
-LEAD_S = 1
-JOINS_PER_S = 40_000
-"""A cautious guess of what two cores take."""
+LEAD_S = 2
+JOINS_PER_S = 20_000
+"""A cautious guess of what two cores take, the crowd's own work included."""
 SETTLE_S = 30.0
 """After the last question, how long the live count may take to become final and stand still."""
 STILL_S = 1.0
+WEIGH_S = 1.0
 
 
 class NightSettings(msgspec.Struct, frozen=True):
@@ -37,6 +43,13 @@ class NightSettings(msgspec.Struct, frozen=True):
     seed: int
     connections: int
     lan: bool
+    processes: int = 1
+    """Generators that the crowd is divided over."""
+    purpose: str = "demo"
+    plan: Settings | None = None
+    """The crowd in every detail; None: as a demo has it."""
+    options: tuple[str, ...] = ()
+    """More options of `hairpin run`."""
 
 
 class NodeFacts(msgspec.Struct):
@@ -47,13 +60,22 @@ class NodeFacts(msgspec.Struct):
     private: str
     token: str
     show: str
+    stage: int = 0
+    gates: tuple[int, ...] = ()
+    configuration: dict[str, Option] = {}
+    """What bears on capacity, as it is in force."""
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        return (self.pid, self.stage, *self.gates)
 
 
 class Night:
-    """Everything that runs. Made by `begin`, which also ends it."""
+    """Everything that runs. Made by `begin`, which also ends it, or around a node that serves
+    already: `node` is None then."""
 
     def __init__(
-        self, settings: NightSettings, node: Child, facts: NodeFacts, clock: Clock
+        self, settings: NightSettings, node: Child | None, facts: NodeFacts, clock: Clock
     ) -> None:
         self.settings = settings
         self.node = node
@@ -62,8 +84,14 @@ class Night:
         self.wall = Wall(private, facts.token, clock)
         self.console = Console(private, facts.token)
         self.producer = Producer(private, facts.token, self.console)
-        self.progress: Progress | None = None
-        self.crowd: Child | None = None
+        self.memory_peak_bytes: int | None = None
+        self.crowd_cores_peak = 0.0
+        plan = settings.plan or _plan(settings, self.nearby)
+        self.crowd = Generators(plan, settings.processes, self.crowd_directory)
+
+    @property
+    def progress(self) -> Progress | None:
+        return self.crowd.progress
 
     @property
     def crowd_directory(self) -> Path:
@@ -81,51 +109,48 @@ class Night:
         Calls `changed` after each sign of progress. Raises `ChildEnded` if the node or the crowd
         falls over.
         """
-        watchers = [
-            asyncio.create_task(self.wall.watch()),
-            asyncio.create_task(self.console.watch()),
-            asyncio.create_task(self.producer.work()),
+        work: list[Coroutine[None, None, None]] = [
+            self._guests(changed),
+            self.wall.watch(),
+            self.console.watch(),
+            self.producer.work(),
+            self._weigh(),
+            self.ended(),
         ]
-        node = asyncio.create_task(self.node.must_live())
-        guests = asyncio.create_task(self._guests(changed))
+        tasks = [asyncio.create_task(each) for each in work]
         try:
-            await asyncio.wait([node, guests, *watchers], return_when=asyncio.FIRST_COMPLETED)
-            for task in (node, guests, *watchers):
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
                 if task.done():
                     task.result()
         finally:
-            for task in (node, guests, *watchers):
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(node, guests, *watchers, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def ended(self) -> None:
+        """Wait for ever; raises `ChildEnded` when our own node ends."""
+        if self.node is not None:
+            await self.node.must_live()
+        await asyncio.Event().wait()
 
     async def _guests(self, changed: Callable[[], None]) -> None:
-        settings, directory = self.settings, self.crowd_directory
-        directory.mkdir(exist_ok=True)
-        crowd = await children.start(
-            "crowd",
-            [
-                "crowd",
-                self.nearby,
-                f"--fans={settings.fans}",
-                f"--connections={settings.connections}",
-                f"--seed={settings.seed}",
-                f"--out={directory}",
-                f"--knows={settings.show}",
-                "--exit-after-over",
-                "--progress-json",
-            ],
-            directory / "crowd.log",
-            piped=True,
-        )
-        try:
-            async for line in crowd.lines():
-                self.progress = msgspec.json.decode(line, type=Progress)
-                changed()
-            if await crowd.ended() != 0:
-                await crowd.must_live()
-        finally:
-            await crowd.stop()
+        await self.crowd.run(changed)
         await self._settled()
+
+    async def _weigh(self) -> None:
+        """Once a second: the memory of the node where it can be seen, and the work of the crowd."""
+        spent_s = 0.0
+        while True:
+            await asyncio.sleep(WEIGH_S)
+            found = memory_bytes(self.facts.pids)
+            if found is not None:
+                self.memory_peak_bytes = max(self.memory_peak_bytes or 0, found)
+            progress = self.progress
+            if progress is not None:
+                cores = (progress.cpu_s - spent_s) / WEIGH_S if spent_s else 0.0
+                self.crowd_cores_peak = max(self.crowd_cores_peak, cores)
+                spent_s = progress.cpu_s
 
     async def _settled(self) -> None:
         """Wait until the live count is final, stands still, and every claim is approved."""
@@ -200,7 +225,9 @@ async def begin(settings: NightSettings, clock: Clock) -> AsyncIterator[Night]:
         f"--port={settings.port}",
         f"--speed={settings.speed:g}",
         f"--start=+{_lead_s(settings.fans)}",
+        f"--purpose={settings.purpose}",
         *(["--lan"] if settings.lan else []),
+        *settings.options,
     ]
     node = await children.start("node", arguments, settings.data / "node.log")
     try:
@@ -208,6 +235,27 @@ async def begin(settings: NightSettings, clock: Clock) -> AsyncIterator[Night]:
         yield Night(settings, node, facts, clock)
     finally:
         await node.stop()
+
+
+def _plan(settings: NightSettings, url: str) -> Settings:
+    """The crowd of a demo, which knows the show."""
+    show = read_show(settings.show.read_text("utf-8-sig"), str(settings.show))
+    told = tuple(map(told_of, show.questions))
+    return Settings(url, settings.fans, settings.connections, settings.seed, Habits(), True, told)
+
+
+def memory_bytes(pids: Sequence[int]) -> int | None:
+    """What processes of this machine hold, pages that they share counted once; None: not known."""
+    total = 0
+    for pid in pids:
+        try:
+            text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
+        except OSError:
+            return None
+        total += sum(
+            int(line.split()[1]) << 10 for line in text.splitlines() if line.startswith("Pss:")
+        )
+    return total if pids else None
 
 
 def _lead_s(fans: int) -> int:

@@ -19,6 +19,11 @@ EVERYWHERE = 0.04
 """Share of the crowd that comes from any country at all."""
 AGE_SHARES = (0.38, 0.44, 0.18)
 
+TICKET_CHARS = 20
+CLAIM_CHARS = 16
+JOIN_CHARS = 11
+"""`POST /t/1FR`."""
+
 
 class Joined(msgspec.Struct):
     """The reply to a join."""
@@ -27,8 +32,12 @@ class Joined(msgspec.Struct):
     claim: str
 
 
+_decoder = msgspec.json.Decoder(Joined)
+
+
 class Phones:
-    """Arrays with one place per synthetic fan. A fan without a ticket has not joined yet."""
+    """Arrays with one place per synthetic fan, about 90 bytes each, and no object for any of them.
+    A fan without a ticket has not joined yet."""
 
     def __init__(
         self,
@@ -45,39 +54,53 @@ class Phones:
         self.skill = rng.normal(0.0, 1.0, fans)
         """How likely each fan is to know an answer; logits."""
         late = rng.random(fans) < late_share
-        self.first_question = np.where(late, rng.integers(0, max(questions, 1), fans), -1)
+        first = np.where(late, rng.integers(0, max(questions, 1), fans), -1)
+        self.first_question = first.astype(np.int16)
         """-1: joins before the show; else joins when this question is open."""
-        self.ticket: list[bytes | None] = [None] * fans
-        self.claim: list[str] = [""] * fans
-        self.number: npt.NDArray[np.uint32] = np.zeros(fans, dtype=np.uint32)
-        self.joining = bytearray(fans)
+        self.ticket = np.zeros((fans, TICKET_CHARS), dtype=np.uint8)
+        self.claim = np.zeros(fans, dtype=f"S{CLAIM_CHARS}")
+        self.number = np.zeros(fans, dtype=np.uint32)
+        self.holds = np.zeros(fans, dtype=np.bool_)
+        """Who has a ticket."""
+        self.joining = np.zeros(fans, dtype=np.bool_)
+        self.tries = np.zeros(fans, dtype=np.uint8)
+        """Join requests that failed so far."""
+        self.refused = np.zeros(fans, dtype=np.int16)
+        """Status of the last join that was refused; 0: none."""
         self.joined = 0
-        self._fan_of: dict[int, int] = {}
+        self._codes = np.array([list(code.encode()) for code in codes], dtype=np.uint8)
 
     def __len__(self) -> int:
-        return len(self.ticket)
+        return len(self.number)
 
-    def join_line(self, fan: int) -> bytes:
-        return b"POST /t/%d%s" % (self.age_band[fan], self.codes[self.country[fan]].encode())
+    def join_lines(self, fans: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+        """Method and path of each join; shape (n, JOIN_CHARS)."""
+        lines = np.empty((len(fans), JOIN_CHARS), dtype=np.uint8)
+        lines[:, :8] = np.frombuffer(b"POST /t/", dtype=np.uint8)
+        lines[:, 8] = self.age_band[fans] + ord("0")
+        lines[:, 9:] = self._codes[self.country[fans]]
+        return lines
 
     def admit(self, fan: int, reply: bytes) -> None:
         """Keep what the gate handed out; raises `msgspec.DecodeError` if that is no ticket."""
-        joined = msgspec.json.decode(reply, type=Joined)
-        number = fan_number(joined.ticket)
-        self.ticket[fan] = joined.ticket.encode()
-        self.claim[fan] = joined.claim
-        self.number[fan] = number
-        self._fan_of[number] = fan
-        self.joining[fan] = 0
+        joined = _decoder.decode(reply)
+        self.number[fan] = fan_number(joined.ticket)
+        self.ticket[fan] = np.frombuffer(joined.ticket.encode(), dtype=np.uint8)
+        self.claim[fan] = joined.claim.encode()
+        self.holds[fan] = True
+        self.joining[fan] = False
         self.joined += 1
 
     def fan_of(self, number: int) -> int | None:
         """Which of these phones holds fan number `number`; None if it is a stranger's."""
-        return self._fan_of.get(number)
+        found = np.flatnonzero((self.number == number) & self.holds)
+        return int(found[0]) if len(found) else None
 
-    def holders(self) -> npt.NDArray[np.bool_]:
-        """Who has joined; shape (fans,)."""
-        return np.fromiter((t is not None for t in self.ticket), np.bool_, len(self.ticket))
+    def ticket_of(self, fan: int) -> str:
+        return bytes(self.ticket[fan]).decode()
+
+    def claim_of(self, fan: int) -> str:
+        return bytes(self.claim[fan]).decode()
 
 
 def fan_number(ticket: str) -> int:
@@ -86,7 +109,7 @@ def fan_number(ticket: str) -> int:
         raw = base64.urlsafe_b64decode(ticket)
     except ValueError:
         raw = b""
-    if len(raw) != 15:
+    if len(raw) != 15 or len(ticket) != TICKET_CHARS:
         raise msgspec.ValidationError(f"found {ticket!r}; a ticket has 20 base64url characters")
     return int.from_bytes(raw[:4], "little")
 

@@ -22,12 +22,11 @@ async def claim(inquirer: Inquirer, phones: Phones) -> int:
     taken = 0
     for number in await _contenders(inquirer):
         fan = phones.fan_of(number)
-        ticket = None if fan is None else phones.ticket[fan]
-        if fan is None or ticket is None:
+        if fan is None:
             continue
         wish = {
-            "ticket": ticket.decode(),
-            "claim": phones.claim[fan],
+            "ticket": phones.ticket_of(fan),
+            "claim": phones.claim_of(fan),
             "name": f"Synthetic fan {number}",
             "consent": True,
         }

@@ -1,14 +1,16 @@
 """What the crowd did and what came back: the sender's half of the ledger, kept in two files.
 
-`crowd.json` holds totals; `crowd.npz` the fan numbers and, for each question, who sent an answer
-and who received an acknowledgement. Totals count requests: each one ends as acknowledged, refused
-with a reason, or unanswered, so that `sent = acknowledged + refused + unanswered`.
+`crowd.json` holds totals; `crowd.npz` the fan numbers, for each question who sent an answer and who
+received an acknowledgement, and what was measured over time. Totals count requests: each one ends
+as acknowledged, refused with a reason, or unanswered, so that `sent = acknowledged + refused +
+unanswered`. Records of several crowds, who share no fan, can be added up.
 """
 
 from __future__ import annotations
 
 import io
-from array import array
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -17,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hairpin.errors import DataDamaged, YourMistake
+from hairpin.rehearsal.measure import Timeline, Waits
 from hairpin.rehearsal.phones import Phones
 from hairpin.world import Disk
 
@@ -31,6 +34,8 @@ REASONS = {
     429: "too_many",
     503: "overloaded",
 }
+KINDS = ("answers", "joins", "now")
+"""Of which waits are measured."""
 
 
 def reason(status: int) -> str:
@@ -46,16 +51,29 @@ class CrowdTotals(msgspec.Struct):
     sent: int = 0
     acknowledged: int = 0
     refused: dict[str, int] = {}
+    refused_honest: dict[str, int] = {}
+    """Answers of honest and timely fans that were refused for good."""
     unanswered: int = 0
     """Sent, but the connection broke before the reply."""
     given_up: int = 0
     """Answers that their fans stopped trying to send."""
+    retries: int = 0
+    """Requests that were sent again, with the same bytes."""
+    duplicates: int = 0
+    """Requests of fans who had answered already: the same again, or another choice."""
+    dropped: int = 0
+    """Connections that the crowd broke itself, before the reply."""
     forged: int = 0
     """Requests with a ticket or choice that cannot be."""
     forged_accepted: int = 0
+    junk: int = 0
+    """Requests that are none of the game."""
+    junk_accepted: int = 0
     joins: int = 0
     """Join requests."""
     joins_refused: dict[str, int] = {}
+    joins_failed: dict[str, int] = {}
+    """Fans who never got a ticket, by the last refusal."""
     now_requests: int = 0
     claims: int = 0
     """Prizes claimed by contenders of this crowd."""
@@ -71,7 +89,7 @@ class CrowdTotals(msgspec.Struct):
 
     @property
     def requests(self) -> int:
-        return self.sent + self.joins + self.now_requests
+        return self.sent + self.joins + self.now_requests + self.junk
 
 
 class CrowdRecord(msgspec.Struct, frozen=True):
@@ -83,38 +101,47 @@ class CrowdRecord(msgspec.Struct, frozen=True):
     joined: Flags
     sent: Flags
     acknowledged: Flags
+    waits: dict[str, Waits] = {}
+    """By kind of request, and `behind`."""
+    timeline: Timeline = Timeline(0)
 
 
 class Record:
     """The open book: one byte per fan and question, plus the totals."""
 
     def __init__(self, show: str, fans: int, questions: int) -> None:
-        self.totals = CrowdTotals(show=show, refused={}, joins_refused={})
-        self.sent = [bytearray(fans) for _ in range(questions)]
-        self.acknowledged = [bytearray(fans) for _ in range(questions)]
-        self.latency_ms = array("f")
-        self.behind_ms = array("f")
-
-    def refuse(self, status: int) -> None:
-        why = reason(status)
-        self.totals.refused[why] = self.totals.refused.get(why, 0) + 1
+        self.totals = CrowdTotals(show=show)
+        self.sent = np.zeros((questions, fans), dtype=np.bool_)
+        self.acknowledged = np.zeros((questions, fans), dtype=np.bool_)
+        self.waits = {kind: Waits() for kind in (*KINDS, "behind")}
+        self.timeline = Timeline(0)
 
     def write(self, disk: Disk, directory: Path, phones: Phones) -> None:
         """Set both files, each all at once; the totals last. Raises `OSError`."""
-        self.totals.fans = phones.joined
-        self.totals.latency_ms_p50, self.totals.latency_ms_p99 = _quantiles(self.latency_ms)
-        self.totals.behind_ms_p99 = _quantiles(self.behind_ms)[1]
+        totals = self.totals
+        totals.fans = phones.joined
+        refused, times = np.unique(phones.refused[~phones.holds], return_counts=True)
+        totals.joins_failed = {
+            reason(status): int(number)
+            for status, number in zip(refused.tolist(), times, strict=True)
+            if status
+        }
+        _summarise(totals, self.waits)
         arrays = io.BytesIO()
         np.savez(
             arrays,
             number=phones.number,
-            joined=phones.holders(),
-            sent=_table(self.sent, len(phones)),
-            acknowledged=_table(self.acknowledged, len(phones)),
+            joined=phones.holds,
+            sent=self.sent,
+            acknowledged=self.acknowledged,
+            waits=np.stack([waits.counts for waits in self.waits.values()]),
+            waits_max_ms=np.array([waits.max_ms for waits in self.waits.values()]),
+            timeline=self.timeline.counts,
+            timeline_begin_ms=np.array(self.timeline.begin_ms),
         )
         disk.replace(directory / "crowd.npz", arrays.getvalue())
-        totals = msgspec.json.format(msgspec.json.encode(self.totals), indent=2)
-        disk.replace(directory / "crowd.json", totals + b"\n")
+        encoded = msgspec.json.format(msgspec.json.encode(totals), indent=2)
+        disk.replace(directory / "crowd.json", encoded + b"\n")
 
 
 def read_record(directory: Path) -> CrowdRecord:
@@ -124,12 +151,16 @@ def read_record(directory: Path) -> CrowdRecord:
         totals = msgspec.json.decode((directory / "crowd.json").read_bytes(), type=CrowdTotals)
         packed = io.BytesIO((directory / "crowd.npz").read_bytes())
         with np.load(packed, allow_pickle=False) as arrays:
+            rows = zip(arrays["waits"], arrays["waits_max_ms"].tolist(), strict=True)
+            names = (*KINDS, "behind")
             return CrowdRecord(
                 totals=totals,
                 number=arrays["number"],
                 joined=arrays["joined"],
                 sent=arrays["sent"],
                 acknowledged=arrays["acknowledged"],
+                waits={name: Waits(*row) for name, row in zip(names, rows, strict=True)},
+                timeline=Timeline(int(arrays["timeline_begin_ms"]), arrays["timeline"]),
             )
     except FileNotFoundError as error:
         raise YourMistake(
@@ -143,15 +174,45 @@ def read_record(directory: Path) -> CrowdRecord:
         ) from error
 
 
-def _table(rows: list[bytearray], fans: int) -> Flags:
-    if not rows:
-        return np.zeros((0, fans), dtype=np.bool_)
-    return np.stack([np.frombuffer(bytes(row), dtype=np.bool_) for row in rows])
+def add_up(records: Sequence[CrowdRecord]) -> CrowdRecord:
+    """One record of several crowds at the same show; they share no fan. At least one."""
+    first = records[0]
+    waits, timeline = dict(first.waits), first.timeline
+    for record in records[1:]:
+        waits = {name: waits[name] + record.waits[name] for name in waits}
+        timeline = timeline + record.timeline
+    totals = _add_totals([record.totals for record in records])
+    _summarise(totals, waits)
+    return CrowdRecord(
+        totals=totals,
+        number=np.concatenate([record.number for record in records]),
+        joined=np.concatenate([record.joined for record in records]),
+        sent=np.concatenate([record.sent for record in records], axis=1),
+        acknowledged=np.concatenate([record.acknowledged for record in records], axis=1),
+        waits=waits,
+        timeline=timeline,
+    )
 
 
-def _quantiles(values: array[float]) -> tuple[float, float]:
-    """Median and 99th percentile; zeros of nothing."""
-    if not values:
-        return 0.0, 0.0
-    middle, high = np.percentile(np.array(values, dtype=np.float32), [50, 99])
-    return round(float(middle), 3), round(float(high), 3)
+def _add_totals(parts: Sequence[CrowdTotals]) -> CrowdTotals:
+    total = CrowdTotals(show=parts[0].show)
+    for name in CrowdTotals.__struct_fields__:
+        values = [getattr(part, name) for part in parts]
+        if isinstance(values[0], dict):
+            counted: Counter[str] = Counter()
+            for value in values:
+                counted.update(value)
+            setattr(total, name, dict(counted))
+        elif name == "seconds":
+            total.seconds = max(values)
+        elif name != "show":
+            setattr(total, name, sum(values))
+    return total
+
+
+def _summarise(totals: CrowdTotals, waits: dict[str, Waits]) -> None:
+    if not waits:
+        return
+    totals.latency_ms_p50 = waits["answers"].quantile_ms(0.5)
+    totals.latency_ms_p99 = waits["answers"].quantile_ms(0.99)
+    totals.behind_ms_p99 = waits["behind"].quantile_ms(0.99)

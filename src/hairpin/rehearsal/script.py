@@ -1,7 +1,8 @@
 """What one crowd does in one question: every request with its time, planned before it happens.
 
 Most fans answer once. Some repeat themselves, lose their connection before the reply, come late,
-are early since their clock is wrong, change their mind, or cheat with a ticket that is not theirs.
+are early since their clock is wrong, change their mind, or cheat with a ticket that is not theirs;
+and from the same addresses comes the junk that any public door is sent.
 """
 
 from __future__ import annotations
@@ -14,7 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from hairpin.rehearsal import arrival, taste
+from hairpin.rehearsal.arrival import HUMAN, Curve
 from hairpin.rehearsal.phones import Phones
+
+TAIL_CHARS = 12
+TIMELY_MS = 500.0
+"""A phone that answers this long before the close is in time, whatever the network does to it."""
 
 
 class Kind(IntEnum):
@@ -29,6 +35,8 @@ class Kind(IntEnum):
     FORGED = 6
     ASK = 7
     """`GET /now`."""
+    JUNK = 8
+    """Bytes that are no request of the game."""
 
 
 class Habits(msgspec.Struct, frozen=True):
@@ -41,9 +49,12 @@ class Habits(msgspec.Struct, frozen=True):
     early: float = 0.002
     changes_mind: float = 0.003
     forges: float = 0.002
+    junk: float = 0.0005
     asks: float = 0.05
     """Who asks `GET /now` here; a cache in front answers the others."""
     joins_late: float = 0.05
+    fresh: float = 0.0
+    """Answers that come on a connection made for them."""
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -55,10 +66,11 @@ class Facts(msgspec.Struct, frozen=True):
     duration_ms: float
     """`math.inf` where it closes by hand."""
     spread_ms: float
-    ask_again_ms: float
-    """When phones look for the result, after the opening."""
     right: int = 0
     """Bit mask of the right choices where the crowd was told; 0: nobody knows."""
+    stretch: float = 1.0
+    """Factor on all human times, where a rehearsal gives the burst another length."""
+    curve: Curve = HUMAN
 
 
 class Round(msgspec.Struct):
@@ -67,28 +79,39 @@ class Round(msgspec.Struct):
     question: int
     at_ms: npt.NDArray[np.float64]
     """After the opening, ascending; milliseconds."""
-    fan: list[int]
-    kind: bytes
-    tails: bytes
-    """12 bytes for each event: a slash, then question, choice and elapsed time in hex."""
+    fan: npt.NDArray[np.int32]
+    kind: npt.NDArray[np.uint8]
+    tails: npt.NDArray[np.uint8]
+    """Shape (events, TAIL_CHARS): a slash, then question, choice and elapsed time in hex."""
+    tries: npt.NDArray[np.uint8]
+    """How often an event failed so far."""
     opened_ms: float = math.inf
     """By the crowd's own monotonic clock."""
+    closes_ms: float = math.inf
     retry_until_ms: float = math.inf
     give_up_ms: float = math.inf
     """Requests not sent by then never are."""
     released: int = 0
-    tries: dict[int, int] = {}
-    """How often an event failed so far."""
 
-    def tail(self, event: int) -> bytes:
-        return self.tails[12 * event : 12 * event + 12]
+    def __len__(self) -> int:
+        return len(self.at_ms)
+
+
+def honest(kind: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+    """Which events are answers by the rules; what comes late or early on purpose is not."""
+    fair = (kind <= Kind.DROP) | (kind == Kind.REPEAT) | (kind == Kind.OTHER)
+    return np.asarray(fair, dtype=np.bool_)
 
 
 class _Draft:
     """Collects events before they are sorted by time."""
 
     def __init__(self) -> None:
-        self.parts: list[tuple[npt.NDArray[np.float64], ...]] = []
+        self._at: list[npt.NDArray[np.float64]] = []
+        self._fan: list[npt.NDArray[np.int32]] = []
+        self._kind: list[npt.NDArray[np.uint8]] = []
+        self._choice: list[npt.NDArray[np.uint8]] = []
+        self._elapsed: list[npt.NDArray[np.float64]] = []
 
     def add(
         self,
@@ -98,21 +121,23 @@ class _Draft:
         choice: npt.NDArray[np.uint8],
         elapsed: npt.NDArray[np.float64],
     ) -> None:
-        columns = (fan, at, np.full(len(fan), kind), choice, elapsed)
-        self.parts.append(tuple(np.asarray(column, dtype=np.float64) for column in columns))
+        self._at.append(at)
+        self._fan.append(fan.astype(np.int32))
+        self._kind.append(np.full(len(fan), kind, dtype=np.uint8))
+        self._choice.append(choice)
+        self._elapsed.append(elapsed)
 
     def round(self, question: int) -> Round:
-        fan, at, kind, choice, elapsed = (
-            np.concatenate([part[column] for part in self.parts]) for column in range(5)
-        )
+        at = np.concatenate(self._at)
         order = np.argsort(at, kind="stable")
+        choice, elapsed = np.concatenate(self._choice), np.concatenate(self._elapsed)
         return Round(
             question=question,
             at_ms=at[order],
-            fan=fan[order].astype(np.int64).tolist(),
-            kind=kind[order].astype(np.uint8).tobytes(),
+            fan=np.concatenate(self._fan)[order],
+            kind=np.concatenate(self._kind)[order],
             tails=tails(question, choice[order], elapsed[order]),
-            tries={},
+            tries=np.zeros(len(order), dtype=np.uint8),
         )
 
 
@@ -125,8 +150,8 @@ def plan(
 ) -> Round:
     """The whole question, from its opening on. `busy`: fans who sent an early answer already."""
     fans = len(phones)
-    seen = arrival.seen_ms(rng, fans, facts.spread_ms)
-    delay = arrival.delays_ms(rng, fans)
+    seen = facts.stretch * arrival.seen_ms(rng, fans, facts.spread_ms)
+    delay = facts.stretch * arrival.delays_ms(rng, fans, facts.curve)
     choice = _choose(rng, phones, facts)
     answers = (rng.random(fans) >= habits.skips) & ~busy
     answers &= phones.first_question <= facts.question
@@ -143,9 +168,29 @@ def plan(
     after = facts.duration_ms + rng.uniform(20.0, 900.0, len(index))
     draft.add(Kind.LATE, index, after, choice[index], delay[index])
     _add_seconds(rng, draft, facts, habits, np.flatnonzero(in_time), at, choice, delay)
-    _add_forgers(rng, draft, facts, habits, fans)
-    _add_askers(rng, draft, facts, habits, seen)
+    _add_hostile(rng, draft, Kind.FORGED, facts, habits.forges, fans)
+    _add_hostile(rng, draft, Kind.JUNK, facts, habits.junk, fans)
     return draft.round(facts.question)
+
+
+def plan_looks(
+    rng: np.random.Generator, fans: int, facts: Facts, asks: float, again_ms: float
+) -> Round:
+    """`GET /now` as phones send it: at the opening, and `again_ms` after it for the result."""
+    times = []
+    for after in (0.0, again_ms):
+        if math.isfinite(after):
+            number = int(rng.binomial(fans, asks))
+            times.append(after + facts.stretch * arrival.seen_ms(rng, number, facts.spread_ms))
+    at = np.sort(np.concatenate(times))
+    return Round(
+        question=facts.question,
+        at_ms=at,
+        fan=np.zeros(len(at), dtype=np.int32),
+        kind=np.full(len(at), Kind.ASK, dtype=np.uint8),
+        tails=np.zeros((len(at), TAIL_CHARS), dtype=np.uint8),
+        tries=np.zeros(len(at), dtype=np.uint8),
+    )
 
 
 def _choose(rng: np.random.Generator, phones: Phones, facts: Facts) -> npt.NDArray[np.uint8]:
@@ -193,42 +238,24 @@ def _add_seconds(
     draft.add(Kind.OTHER, other, at[other] + wait, second, delay[other])
 
 
-def _add_forgers(
-    rng: np.random.Generator, draft: _Draft, facts: Facts, habits: Habits, fans: int
+def _add_hostile(
+    rng: np.random.Generator, draft: _Draft, kind: Kind, facts: Facts, share: float, fans: int
 ) -> None:
-    """Cheats; at least one wherever there are any, so that every rehearsal meets one."""
-    who = rng.integers(0, fans, math.ceil(habits.forges * fans))
-    delay = arrival.delays_ms(rng, len(who))
+    """At least one wherever there are any, so that every rehearsal meets one."""
+    who = rng.integers(0, fans, math.ceil(share * fans))
+    delay = facts.stretch * arrival.delays_ms(rng, len(who), facts.curve)
     at = np.minimum(delay, 0.9 * facts.duration_ms)
-    draft.add(Kind.FORGED, who, at, np.ones(len(who), dtype=np.uint8), delay)
-
-
-def _add_askers(
-    rng: np.random.Generator,
-    draft: _Draft,
-    facts: Facts,
-    habits: Habits,
-    seen: npt.NDArray[np.float64],
-) -> None:
-    """Phones look at the opening and again for the result."""
-    who = np.flatnonzero(rng.random(len(seen)) < habits.asks)
-    nothing = np.zeros(len(who))
-    choice = np.zeros(len(who), dtype=np.uint8)
-    draft.add(Kind.ASK, who, seen[who], choice, nothing)
-    if math.isfinite(facts.ask_again_ms):
-        again = facts.ask_again_ms + arrival.seen_ms(rng, len(who), facts.spread_ms)
-        draft.add(Kind.ASK, who, again, choice, nothing)
+    draft.add(kind, who, at, np.ones(len(who), dtype=np.uint8), delay)
 
 
 def tails(
-    question: int, choice: npt.NDArray[np.float64], elapsed_ms: npt.NDArray[np.float64]
-) -> bytes:
-    """`/<question><choice><elapsed>` in lower-case hex (2, 2 and 7 digits), 12 bytes each."""
+    question: int, choice: npt.NDArray[np.uint8], elapsed_ms: npt.NDArray[np.float64]
+) -> npt.NDArray[np.uint8]:
+    """`/<question><choice><elapsed>` in lower-case hex (2, 2 and 7 digits); (n, TAIL_CHARS)."""
     digits = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)
-    picked = choice.astype(np.int64)
     elapsed = np.clip(elapsed_ms, 0, 0xFFF_FFFF).astype(np.int64)
-    value = (question << 36) | (picked << 28) | elapsed
-    shifts = np.arange(40, -1, -4)
-    text = np.full((len(value), 12), ord("/"), dtype=np.uint8)
-    text[:, 1:] = digits[(value[:, None] >> shifts) & 15]
-    return text.tobytes()
+    value = (question << 36) | (choice.astype(np.int64) << 28) | elapsed
+    text = np.full((len(value), TAIL_CHARS), ord("/"), dtype=np.uint8)
+    for place, shift in enumerate(range(40, -1, -4), start=1):
+        text[:, place] = digits[(value >> shift) & 15]
+    return text

@@ -1,207 +1,392 @@
-"""The crowd's requests: which one a free connection sends next, and what became of each.
+"""The crowd's requests: what is due next, in batches, and what became of each.
 
-Costs are counted in microseconds here: one call per request sent and one per reply, no task and no
-future. Everything else was planned in `script` before the question opened.
+Costs are counted per batch here: everything was planned in `script` before the question opened, and
+whatever happens to a request afterwards happens to an array of them. Requests are known by a code:
+their slot (a round, or SLOT_JOINS) in the upper half, the event or fan in the lower one.
 """
 
 from __future__ import annotations
 
-import heapq
 import random
 from collections import deque
+from collections.abc import Iterator
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
-from hairpin.rehearsal.connections import Connection
-from hairpin.rehearsal.phones import Phones
+from hairpin.rehearsal.forms import FIRST_JUNK, GET, POST
+from hairpin.rehearsal.measure import Row
+from hairpin.rehearsal.phones import JOIN_CHARS, TICKET_CHARS, Phones
 from hairpin.rehearsal.record import Record, reason
-from hairpin.rehearsal.script import Kind, Round
-from hairpin.world import Clock
+from hairpin.rehearsal.retries import Retries
+from hairpin.rehearsal.script import TIMELY_MS, Habits, Kind, Round, honest
+from hairpin.rehearsal.wire import LINE_BYTES, LOST, Batch, Codes, Flag, Outcomes, Reals, pick
 
 RETRY_BASE_MS = 1_000.0
 RETRY_CAP_MS = 10_000.0
+TRIES_MAX = 40
+"""With full jitter, over three minutes: nobody holds on longer."""
 THINK_MS = 250.0
 """From holding a ticket to the first answer, for those who join in the middle of a question."""
+LOOK_MS = 100.0
+"""How often those who need a ticket first are looked at again."""
 
 RETRYABLE = (409, 429, 503)
-ASK_LINE = b"GET /now"
+SLOT_JOINS = 0
+SLOT_BITS = 32
 
-_ASK = int(Kind.ASK)
-_DROP = int(Kind.DROP)
-_FORGED = int(Kind.FORGED)
+_ASK_LINE = np.frombuffer(b"GET /now", dtype=np.uint8)
+_ANSWER_LINE = np.frombuffer(b"POST /a/", dtype=np.uint8)
+_TAIL_AT = len(_ANSWER_LINE) + TICKET_CHARS
 
-
-class Joining:
-    """The task of a connection that carries a join; `event` is the fan."""
-
-
-JOINING = Joining()
-Task = Round | Joining
+Events = npt.NDArray[np.int64]
 
 
 class Traffic:
-    """Queues of what is due, retries with full jitter, and the book of outcomes."""
+    """Queues of what is due, retries with full jitter, and the book of outcomes.
 
-    def __init__(self, phones: Phones, record: Record, clock: Clock, dice: random.Random) -> None:
+    All times are milliseconds of the monotonic clock; `shift_ms` leads from it to the node's time
+    of day.
+    """
+
+    def __init__(
+        self, phones: Phones, record: Record, habits: Habits, junk_forms: int, seed: int
+    ) -> None:
         self.phones = phones
         self.record = record
-        self._now_ms = clock.monotonic_ms
-        self._dice = dice
-        self._due: deque[tuple[Round, int]] = deque()
-        self._joins: deque[int] = deque()
-        self._again: list[tuple[float, int, Task, int]] = []
-        self._order = 0
-        self._need_ticket: dict[int, list[tuple[Round, int]]] = {}
+        self.shift_ms = 0.0
+        self._habits = habits
+        self._junk_forms = junk_forms
+        self._rng = np.random.default_rng((seed, 1))
+        self._rounds: dict[int, Round] = {}
+        self._due: deque[Codes] = deque()
+        self._due_count = 0
+        self._again = Retries()
+        self._need_ticket: Codes = np.zeros(0, np.int64)
+        self._looked_ms = 0.0
 
     @property
     def waiting(self) -> int:
         """Requests that are due and found no free connection yet."""
-        return len(self._due) + len(self._joins)
+        return self._due_count
 
     @property
     def retrying(self) -> int:
-        return len(self._again)
+        return len(self._again) + len(self._need_ticket)
 
-    def release(self, rounds: list[Round], now_ms: float) -> None:
+    def add(self, slot: int, round_: Round) -> None:
+        """From now on this round's events fall due; slots count from 1."""
+        self._rounds[slot] = round_
+
+    def forget(self, now_ms: float, after_ms: float) -> None:
+        """Drop the plans of rounds that ended so long ago that nothing of them is under way."""
+        for slot, round_ in tuple(self._rounds.items()):
+            if now_ms > round_.give_up_ms + after_ms:
+                del self._rounds[slot]
+
+    def join(self, fans: Events) -> None:
+        """These fans want a ticket now."""
+        fans = fans[~self.phones.joining[fans] & ~self.phones.holds[fans]]
+        self.phones.joining[fans] = True
+        self._queue(fans)
+
+    def release(self, now_ms: float) -> None:
         """Everything planned until `now_ms` is due."""
-        for round_ in rounds:
+        for slot, round_ in self._rounds.items():
             end = int(round_.at_ms.searchsorted(now_ms - round_.opened_ms, side="right"))
             if end > round_.released:
-                self._due.extend((round_, event) for event in range(round_.released, end))
+                self._queue((slot << SLOT_BITS) + np.arange(round_.released, end))
                 round_.released = end
-        again = self._again
-        while again and again[0][0] <= now_ms:
-            _, _, task, event = heapq.heappop(again)
-            if isinstance(task, Round):
-                self._due.append((task, event))
-            else:
-                self._joins.append(event)
+        for codes in self._again.due(now_ms):
+            self._queue(codes)
+        if len(self._need_ticket) and now_ms - self._looked_ms > LOOK_MS:
+            self._looked_ms = now_ms
+            self._look_for_tickets(now_ms)
 
-    def join(self, fan: int) -> None:
-        """This fan wants a ticket now."""
-        self.phones.joining[fan] = 1
-        self._joins.append(fan)
+    # --- what to send -----------------------------------------------------------------------------
 
-    def next_request(self, connection: Connection) -> bool:
-        now = self._now_ms()
-        while self._due:
-            round_, event = self._due.popleft()
-            if now > round_.give_up_ms:
-                self._give_up(round_, event)
-            elif self._send(connection, round_, event, now):
-                return True
-        if not self._joins:
-            return False
-        fan = self._joins.popleft()
-        connection.task = JOINING
-        connection.event = fan
-        self.record.totals.joins += 1
-        connection.post(self.phones.join_line(fan), now)
-        return True
+    def batch(self, room: int, now_ms: float) -> Batch:
+        """At most `room` requests, in the order in which they fell due."""
+        parts = [_Requests(0)]
+        for slot, events in _by_slot(self._take(room)):
+            if slot == SLOT_JOINS:
+                parts.append(self._joins(events))
+            elif slot in self._rounds:
+                parts.extend(self._of_round(slot, self._rounds[slot], events, now_ms))
+        columns = zip(*(part.batch for part in parts), strict=True)
+        return Batch(*(np.concatenate(column) for column in columns))
 
-    def replied(self, connection: Connection, status: int, body: bytes) -> None:
-        task, event = connection.task, connection.event
-        if isinstance(task, Round):
-            if task.kind[event] != _ASK:
-                self._answered(task, event, status, self._now_ms() - connection.at_ms)
-        else:
-            self._joined(event, status, body)
+    def _take(self, room: int) -> Codes:
+        taken: list[Codes] = []
+        while self._due and room > 0:
+            codes = self._due.popleft()
+            if len(codes) > room:
+                self._due.appendleft(codes[room:])
+                codes = codes[:room]
+            taken.append(codes)
+            room -= len(codes)
+            self._due_count -= len(codes)
+        return np.concatenate(taken) if taken else np.zeros(0, np.int64)
 
-    def lost(self, connection: Connection) -> None:
-        task, event = connection.task, connection.event
-        if not isinstance(task, Round):
-            self._join_again(event)
-        elif task.kind[event] != _ASK:
-            self.record.totals.unanswered += 1
-            if task.kind[event] != _FORGED:
-                self._retry(task, event)
+    def _joins(self, fans: Events) -> _Requests:
+        made = _Requests(len(fans))
+        made.code[:] = fans
+        made.line[:, :JOIN_CHARS] = self.phones.join_lines(fans)
+        made.length[:] = JOIN_CHARS
+        made.flags[:] = Flag.KEEP
+        return made
 
-    def _send(self, connection: Connection, round_: Round, event: int, now: float) -> bool:
-        """Send one event of a question; False if it must wait for the fan's ticket."""
-        kind = round_.kind[event]
-        totals = self.record.totals
-        if kind == _ASK:
-            totals.now_requests += 1
-            connection.task, connection.event = round_, event
-            connection.get(ASK_LINE, now)
-            return True
-        fan = round_.fan[event]
-        ticket = self.phones.ticket[fan]
-        if ticket is None:
-            self._wait_for_ticket(round_, event, fan)
-            return False
-        if kind == _FORGED:
-            totals.forged += 1
-            line = forged(ticket, round_.tail(event), event)
-        else:
-            self.record.sent[round_.question][fan] = 1
-            line = b"POST /a/" + ticket + round_.tail(event)
-        totals.sent += 1
-        connection.task, connection.event = round_, event
-        connection.post(line, now)
-        if event not in round_.tries:
-            self.record.behind_ms.append(now - round_.opened_ms - round_.at_ms[event])
-            if kind == _DROP:
-                connection.hang_up()
-        return True
-
-    def _wait_for_ticket(self, round_: Round, event: int, fan: int) -> None:
-        if not self.phones.joining[fan]:
-            self.join(fan)
-        round_.tries.setdefault(event, 0)  # its planned time is over: not the crowd's lateness
-        self._need_ticket.setdefault(fan, []).append((round_, event))
-
-    def _answered(self, round_: Round, event: int, status: int, latency_ms: float) -> None:
-        record = self.record
-        record.latency_ms.append(latency_ms)
-        kind = round_.kind[event]
-        if status == 204:
-            record.totals.acknowledged += 1
-            if kind == _FORGED:
-                record.totals.forged_accepted += 1
-            else:
-                record.acknowledged[round_.question][round_.fan[event]] = 1
+    def _of_round(
+        self, slot: int, round_: Round, events: Events, now_ms: float
+    ) -> Iterator[_Requests]:
+        kind = round_.kind[events]
+        if now_ms > round_.give_up_ms:
+            self._give_up(kind)
             return
-        record.refuse(status)
-        if status in RETRYABLE and kind != _FORGED:
-            self._retry(round_, event)
+        code = (slot << SLOT_BITS) + events
+        asks, junk = kind == Kind.ASK, kind == Kind.JUNK
+        if asks.any():
+            yield self._looks(code[asks])
+        if junk.any():
+            yield self._junk(code[junk], events[junk])
+        answers = ~asks & ~junk
+        if not answers.all():
+            code, events, kind = code[answers], events[answers], kind[answers]
+        holds = self.phones.holds[round_.fan[events]]
+        if not holds.all():
+            self._wait_for_ticket(round_, events[~holds], code[~holds])
+            code, events, kind = code[holds], events[holds], kind[holds]
+        yield self._answers(round_, events, kind, code)
 
-    def _joined(self, fan: int, status: int, body: bytes) -> None:
-        if status == 201:
+    def _looks(self, code: Codes) -> _Requests:
+        made = _Requests(len(code))
+        made.code[:] = code
+        made.line[:, : len(_ASK_LINE)] = _ASK_LINE
+        made.length[:] = len(_ASK_LINE)
+        made.form[:] = GET
+        return made
+
+    def _junk(self, code: Codes, events: Events) -> _Requests:
+        made = _Requests(len(code))
+        made.code[:] = code
+        made.form[:] = FIRST_JUNK + events % self._junk_forms
+        made.flags[:] = Flag.ONCE
+        return made
+
+    def _answers(
+        self, round_: Round, events: Events, kind: npt.NDArray[np.uint8], code: Codes
+    ) -> _Requests:
+        made = _Requests(len(code))
+        made.code[:] = code
+        made.line[:, : len(_ANSWER_LINE)] = _ANSWER_LINE
+        made.line[:, len(_ANSWER_LINE) : _TAIL_AT] = self.phones.ticket[round_.fan[events]]
+        end = _TAIL_AT + round_.tails.shape[1]
+        made.line[:, _TAIL_AT:end] = round_.tails[events]
+        made.length[:] = end
+        for place in np.flatnonzero(kind == Kind.FORGED).tolist():
+            ticket = made.line[place, len(_ANSWER_LINE) : _TAIL_AT].tobytes()
+            line = forged(ticket, round_.tails[events[place]].tobytes(), int(events[place]))
+            made.line[place, : len(line)] = np.frombuffer(line, dtype=np.uint8)
+            made.length[place] = len(line)
+        if self._habits.fresh > 0.0:
+            made.flags[self._rng.random(len(code)) < self._habits.fresh] = Flag.FRESH
+        made.flags[(kind == Kind.DROP) & (round_.tries[events] == 0)] |= np.uint8(Flag.HANG_UP)
+        return made
+
+    def _wait_for_ticket(self, round_: Round, events: Events, code: Codes) -> None:
+        # Their planned time is over: a try that is not the first is not the crowd's lateness.
+        round_.tries[events] = np.maximum(round_.tries[events], 1)
+        self.join(np.unique(round_.fan[events]).astype(np.int64))
+        self._need_ticket = np.concatenate((self._need_ticket, code))
+
+    def _look_for_tickets(self, now_ms: float) -> None:
+        """Who holds a ticket by now answers after a moment's thought."""
+        waiting, self._need_ticket = self._need_ticket, np.zeros(0, np.int64)
+        kept = []
+        for slot, events in _by_slot(waiting):
+            round_ = self._rounds.get(slot)
+            if round_ is None or now_ms > round_.give_up_ms:
+                if round_ is not None:
+                    self._give_up(round_.kind[events])
+                continue
+            codes = (slot << SLOT_BITS) + events
+            holds = self.phones.holds[round_.fan[events]]
+            kept.append(codes[~holds])
+            self._again.add(now_ms + THINK_MS, codes[holds])
+        self._need_ticket = np.concatenate([self._need_ticket, *kept])
+
+    def _queue(self, codes: Codes) -> None:
+        if len(codes):
+            self._due.append(codes.astype(np.int64, copy=False))
+            self._due_count += len(codes)
+
+    # --- what became of it ------------------------------------------------------------------------
+
+    def settle(self, outcomes: Outcomes, now_ms: float) -> None:
+        """Write the outcomes into the book, and plan what is to be tried again."""
+        if not len(outcomes.code):
+            return
+        slots = outcomes.code >> SLOT_BITS
+        for slot in np.unique(slots).tolist():
+            if slot != SLOT_JOINS and slot not in self._rounds:
+                continue
+            places = np.flatnonzero(slots == slot)
+            part = pick(outcomes, places)
+            events = part.code & ((1 << SLOT_BITS) - 1)
+            if slot == SLOT_JOINS:
+                self._joined(events, part, now_ms)
+            else:
+                self._settle_round(slot, self._rounds[slot], events, part, now_ms)
+
+    def _joined(self, fans: Events, part: Outcomes, now_ms: float) -> None:
+        record, phones = self.record, self.phones
+        record.totals.joins += len(fans)
+        record.totals.retries += int((phones.tries[fans] > 0).sum())
+        status = part.status.copy()
+        record.waits["joins"].add(part.latency_ms[status > 0])
+        for place in np.flatnonzero(status == 201).tolist():
+            body = part.body[place, : part.length[place]].tobytes()
             try:
-                self.phones.admit(fan, body)
-                for round_, event in self._need_ticket.pop(fan, ()):
-                    self._later(self._now_ms() + THINK_MS, round_, event)
-                return
+                phones.admit(int(fans[place]), body)
             except msgspec.DecodeError:
-                status = 0
-        refused = self.record.totals.joins_refused
-        refused[reason(status)] = refused.get(reason(status), 0) + 1
-        if status in RETRYABLE:
-            self._join_again(fan)
+                status[place] = 0
+        joined = status == 201
+        record.timeline.count(Row.JOINED, now_ms + self.shift_ms, int(joined.sum()))
+        for code, number in _counts(status[~joined & (status != LOST)]):
+            why = reason(code)
+            record.totals.joins_refused[why] = record.totals.joins_refused.get(why, 0) + number
+        lost, failed = status == LOST, fans[~joined]
+        phones.joining[failed] = False
+        phones.refused[fans[~joined & ~lost]] = status[~joined & ~lost]
+        again = fans[lost | np.isin(status, RETRYABLE)]
+        again = again[phones.tries[again] < TRIES_MAX]
+        phones.joining[again] = True
+        self._again.add(now_ms + self._jitter(phones.tries[again]), again)
+        phones.tries[again] += 1
 
-    def _join_again(self, fan: int) -> None:
-        wait = self._dice.uniform(0.0, 2.0 * RETRY_BASE_MS)
-        self._later(self._now_ms() + wait, JOINING, fan)
+    def _settle_round(
+        self, slot: int, round_: Round, events: Events, part: Outcomes, now_ms: float
+    ) -> None:
+        kind = round_.kind[events]
+        asks, junk = kind == Kind.ASK, kind == Kind.JUNK
+        totals, at_ms = self.record.totals, now_ms + self.shift_ms
+        if asks.any():
+            totals.now_requests += int(asks.sum())
+            came = asks & np.isin(part.status, (200, 304))
+            self.record.waits["now"].add(part.latency_ms[asks & (part.status > 0)])
+            self.record.timeline.count(Row.NOW, at_ms, int(came.sum()))
+        if junk.any():
+            totals.junk += int(junk.sum())
+            totals.junk_accepted += int((junk & (part.status // 100 == 2)).sum())
+        answers = ~asks & ~junk
+        if answers.all():
+            self._answered(slot, round_, events, kind, part, now_ms)
+        elif answers.any():
+            part = pick(part, answers)
+            self._answered(slot, round_, events[answers], kind[answers], part, now_ms)
 
-    def _retry(self, round_: Round, event: int) -> None:
+    def _answered(
+        self,
+        slot: int,
+        round_: Round,
+        events: Events,
+        kind: npt.NDArray[np.uint8],
+        part: Outcomes,
+        now_ms: float,
+    ) -> None:
+        record, status = self.record, part.status
+        totals, fan, question = record.totals, round_.fan[events], round_.question
+        forgeries = kind == Kind.FORGED
+        lost, done = status == LOST, status == 204
+        first = round_.tries[events] == 0
+        totals.sent += len(events)
+        totals.forged += int(forgeries.sum())
+        totals.unanswered += int(lost.sum())
+        totals.acknowledged += int(done.sum())
+        totals.forged_accepted += int((done & forgeries).sum())
+        totals.retries += int((~first).sum())
+        totals.duplicates += int(((kind == Kind.REPEAT) | (kind == Kind.OTHER)).sum())
+        totals.dropped += int(((kind == Kind.DROP) & first & lost).sum())
+        record.sent[question, fan[~forgeries]] = True
+        record.acknowledged[question, fan[done & ~forgeries]] = True
+        record.waits["answers"].add(part.latency_ms[~lost])
+        planned = round_.opened_ms + round_.at_ms[events]
+        record.waits["behind"].add(np.maximum(part.sent_ms - planned, 0.0)[first])
+        for code, number in _counts(status[~lost & ~done]):
+            totals.refused[reason(code)] = totals.refused.get(reason(code), 0) + number
+        fair = honest(kind)
+        at_ms = now_ms + self.shift_ms
+        record.timeline.count(Row.ACKNOWLEDGED, at_ms, int((done & fair).sum()))
+        record.timeline.count(Row.REFUSED, at_ms, int((fair & ~done & ~lost).sum()))
+        again = (lost | np.isin(status, RETRYABLE)) & ~forgeries
+        final = fair & ~done & ~again
+        self._refuse_for_good(round_, events[final], status[final])
+        self._retry(slot, round_, events[again], status[again], now_ms)
+
+    def _refuse_for_good(
+        self, round_: Round, events: Events, status: npt.NDArray[np.int16]
+    ) -> None:
+        """Only who was in time, on a network that holds, could expect a better answer."""
+        length_ms = round_.closes_ms - round_.opened_ms
+        timely = round_.at_ms[events] < length_ms - TIMELY_MS
+        timely &= (status > 0) & (round_.kind[events] != Kind.DROP)
+        refused = self.record.totals.refused_honest
+        for code, number in _counts(status[timely]):
+            refused[reason(code)] = refused.get(reason(code), 0) + number
+
+    def _retry(
+        self,
+        slot: int,
+        round_: Round,
+        events: Events,
+        status: npt.NDArray[np.int16],
+        now_ms: float,
+    ) -> None:
         """The same bytes again after a full-jitter wait, unless it would be too late anyway."""
-        tries = round_.tries.get(event, 0)
-        round_.tries[event] = tries + 1
-        wait = self._dice.uniform(0.0, min(RETRY_CAP_MS, RETRY_BASE_MS * 2.0**tries))
-        at = self._now_ms() + wait
-        if at > round_.retry_until_ms:
-            self._give_up(round_, event)
-        else:
-            self._later(at, round_, event)
+        if not len(events):
+            return
+        tries = round_.tries[events]
+        at_ms = now_ms + self._jitter(tries)
+        round_.tries[events] = tries + 1
+        hopeless = (at_ms > round_.retry_until_ms) | (tries >= TRIES_MAX)
+        self._give_up(round_.kind[events[hopeless]])
+        final = hopeless & honest(round_.kind[events])
+        self._refuse_for_good(round_, events[final], status[final])
+        self._again.add(at_ms[~hopeless], (slot << SLOT_BITS) + events[~hopeless])
 
-    def _give_up(self, round_: Round, event: int) -> None:
-        if round_.kind[event] not in (_ASK, _FORGED):
-            self.record.totals.given_up += 1
+    def _give_up(self, kind: npt.NDArray[np.uint8]) -> None:
+        self.record.totals.given_up += int((kind <= Kind.DROP).sum())
 
-    def _later(self, at_ms: float, task: Task, event: int) -> None:
-        self._order += 1
-        heapq.heappush(self._again, (at_ms, self._order, task, event))
+    def _jitter(self, tries: npt.NDArray[np.uint8]) -> Reals:
+        longest = np.minimum(RETRY_CAP_MS, RETRY_BASE_MS * 2.0 ** np.minimum(tries, 8))
+        return np.asarray(self._rng.random(len(tries)) * longest, dtype=np.float64)
+
+
+class _Requests:
+    """Room for `number` requests: plain answers until somebody says otherwise."""
+
+    def __init__(self, number: int) -> None:
+        self.code = np.zeros(number, np.int64)
+        self.line = np.zeros((number, LINE_BYTES), np.uint8)
+        self.length = np.zeros(number, np.uint8)
+        self.form = np.full(number, POST, np.uint8)
+        self.flags = np.zeros(number, np.uint8)
+
+    @property
+    def batch(self) -> Batch:
+        return Batch(self.code, self.line, self.length, self.form, self.flags)
+
+
+def _by_slot(codes: Codes) -> Iterator[tuple[int, Events]]:
+    slots = codes >> SLOT_BITS
+    for slot in np.unique(slots).tolist():
+        yield slot, codes[slots == slot] & ((1 << SLOT_BITS) - 1)
+
+
+def _counts(values: npt.NDArray[np.int16]) -> Iterator[tuple[int, int]]:
+    found, numbers = np.unique(values, return_counts=True)
+    yield from zip(found.tolist(), numbers.tolist(), strict=True)
 
 
 def forged(ticket: bytes, tail: bytes, number: int) -> bytes:

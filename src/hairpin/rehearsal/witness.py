@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
 
 import msgspec
 
@@ -15,6 +16,8 @@ from hairpin.rehearsal.ledger import Counts
 from hairpin.world import Clock
 
 RECONNECT_S = 0.5
+COSTS_MAX = 100_000
+"""Half a day of two pictures a second."""
 
 
 class WallTally(msgspec.Struct):
@@ -30,6 +33,27 @@ class ConsoleQuestion(QuestionTally, frozen=True, kw_only=True):
     question: int = msgspec.field(name="index")
 
 
+class GateSample(msgspec.Struct):
+    """What of a gate's report its costs depend on."""
+
+    incarnation: int
+    cpu_s: float
+    connections: int
+
+
+class Cost(msgspec.Struct, frozen=True):
+    """What all gates had spent and done at one moment; counters never go backwards."""
+
+    at_ms: int
+    """Since 1970."""
+    cpu_s: float
+    acknowledged: int
+    connections: int
+    gates: int
+    question: int | None
+    """Which one is open; None: none."""
+
+
 class ConsoleTally(msgspec.Struct):
     at: int
     answers_per_s: float
@@ -42,6 +66,7 @@ class ConsoleTally(msgspec.Struct):
     leaders: tuple[Leader, ...]
     refused: dict[str, int] = {}
     acknowledged: int = 0
+    gates: tuple[GateSample, ...] = ()
 
 
 class OpenQuestion(msgspec.Struct):
@@ -105,6 +130,8 @@ class Wall(Screen):
         self._clock = clock
         self._repeated = True
         self.lags_ms: list[int] = []
+        self.seen_ms: list[int] = []
+        """When each of these pictures arrived, since 1970."""
 
     def connected(self) -> None:
         self._repeated = True
@@ -114,16 +141,21 @@ class Wall(Screen):
             return
         tally = msgspec.json.decode(data, type=WallTally)
         if tally.oldest_at is not None and not self._repeated:
-            self.lags_ms.append(self._clock.now_ms() - tally.oldest_at)
+            now_ms = self._clock.now_ms()
+            self.lags_ms.append(now_ms - tally.oldest_at)
+            self.seen_ms.append(now_ms)
         self._repeated = False
 
     @property
     def lag_ms_p99(self) -> float | None:
-        """99th percentile over all pictures so far; None without one."""
+        return self.lag_ms(0.99)
+
+    def lag_ms(self, share: float) -> float | None:
+        """This quantile over all pictures so far; None without one."""
         if not self.lags_ms:
             return None
         ordered = sorted(self.lags_ms)
-        return float(ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))])
+        return float(ordered[min(len(ordered) - 1, int(share * len(ordered)))])
 
 
 class Console(Screen):
@@ -134,13 +166,32 @@ class Console(Screen):
         self.tally: ConsoleTally | None = None
         self.order: ConsoleOrder | None = None
         self.changed = asyncio.Event()
+        self.costs: deque[Cost] = deque(maxlen=COSTS_MAX)
+        self._cpu_s: dict[int, float] = {}
 
     def take(self, name: str, data: bytes) -> None:
         if name == "tally":
             self.tally = msgspec.json.decode(data, type=ConsoleTally)
+            self._add_cost(self.tally)
         elif name == "order":
             self.order = msgspec.json.decode(data, type=ConsoleOrder)
         self.changed.set()
+
+    def _add_cost(self, tally: ConsoleTally) -> None:
+        for gate in tally.gates:
+            self._cpu_s[gate.incarnation] = gate.cpu_s
+        order = self.order
+        open_now = order is not None and order.state == "open" and order.question is not None
+        self.costs.append(
+            Cost(
+                at_ms=tally.at,
+                cpu_s=sum(self._cpu_s.values()),
+                acknowledged=tally.acknowledged,
+                connections=sum(gate.connections for gate in tally.gates),
+                gates=len(tally.gates),
+                question=order.question.index if open_now and order and order.question else None,
+            )
+        )
 
     @property
     def final(self) -> bool:

@@ -10,6 +10,8 @@ import re
 import tomllib
 from collections.abc import Callable
 
+import msgspec
+
 from hairpin.errors import Finding, YourMistake
 from hairpin.show import AGE_BANDS, Mode, Retention, Show, Text, TieBreak, Word
 from hairpin.showfile import values
@@ -125,6 +127,7 @@ def _show(top: Table, exists: Exists | None) -> Show:
             keys_days=retention.take("keys", values.days, 7),
         ),
         accent=top.take("accent", values.colour, "#ff8a3d"),
+        heavy_countries=top.take("heavy_countries", _heavy_countries, msgspec.UNSET),
     )
 
 
@@ -140,10 +143,21 @@ def _languages(node: Node) -> tuple[str, ...]:
         raise node.wrong(f'a list of 1 to {LANGUAGES_MAX} language tags, like ["en", "fr"]')
     # A wrong tag stands in for itself, so that the texts given in it are not called wrong too.
     tags = [item.read(values.language, str(item.value)) for item in items]
-    for index, (item, tag) in enumerate(zip(items, tags, strict=True)):
-        if tags.index(tag) < index:
-            node.mistakes.note(item.place, f"{shown(tag)} again", "every language once")
-    return tuple(dict.fromkeys(tags))
+    return _each_once(node, tags, "every language once")
+
+
+def _heavy_countries(node: Node) -> tuple[str, ...]:
+    if not isinstance(node.value, list):
+        raise node.wrong('a list of country codes, like ["GB", "US", "ZZ"]')
+    codes = [item.read(values.country, str(item.value)) for item in node.items()]
+    return _each_once(node, codes, "every country once")
+
+
+def _each_once(node: Node, texts: list[str], allowed: str) -> tuple[str, ...]:
+    for index, (item, text) in enumerate(zip(node.items(), texts, strict=True)):
+        if texts.index(text) < index:
+            node.mistakes.note(item.place, f"{shown(text)} again", allowed)
+    return tuple(dict.fromkeys(texts))
 
 
 def _age_bands(top: Table, languages: tuple[str, ...]) -> tuple[Text, Text, Text]:

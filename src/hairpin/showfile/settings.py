@@ -9,7 +9,7 @@ SETTINGS: Final[dict[str, tuple[str, ...]]] = {
         *("id", "title", "languages", "mode", "start", "audience", "tickets_per_fan", "age_bands"),
         *("allowance", "elapsed_floor", "reveal_after", "tie_break", "draw_seed", "cell_min"),
         *("best_country_min", "contenders", "reserves", "claim_deadline", "accent"),
-        *("winner", "retention", "questions"),
+        *("heavy_countries", "winner", "retention", "questions"),
     ),
     "audience": ("low", "high"),
     "winner": ("text", "image", "link"),

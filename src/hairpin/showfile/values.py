@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import TypeVar
 
+from hairpin.country import INDEX as COUNTRIES
 from hairpin.show import Text
 from hairpin.showfile.settings import DAY_MS
 from hairpin.showfile.table import Node, Table, shown
@@ -69,6 +70,12 @@ def slug(node: Node) -> str:
 def language(node: Node) -> str:
     if not isinstance(node.value, str) or not _LANGUAGE.fullmatch(node.value):
         raise node.wrong('a language tag like "en", "fr" or "pt-BR"')
+    return node.value
+
+
+def country(node: Node) -> str:
+    if not isinstance(node.value, str) or node.value not in COUNTRIES:
+        raise node.wrong('an ISO 3166-1 code in two capital letters, like "FR", or "ZZ", unknown')
     return node.value
 
 

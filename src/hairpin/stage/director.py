@@ -127,6 +127,7 @@ class Director:
             self._strike(command)
         else:
             self._desk.approve(command.fan)
+        self.publish()
         await self.refresh_clocks()
         self.publish()
 
@@ -154,6 +155,11 @@ class Director:
     def announce(self) -> None:
         """Let contenders claim. Raises IllegalStep while a result may still change."""
         snapshot = self._snapshot
+        if snapshot is not None and any(_approximate(q) for q in snapshot.questions):
+            raise IllegalStep(
+                "these counts are approximate, so that nobody has a rank: end the node, and start "
+                "it without --tally; it counts the journal exactly, and goes on"
+            )
         open_still = (
             [q.question + 1 for q in snapshot.questions if not _settled(q)] if snapshot else []
         )
@@ -278,7 +284,7 @@ class Director:
 
     def _final(self) -> frozenset[int]:
         questions = self._snapshot.questions if self._snapshot else ()
-        return frozenset(q.question for q in questions if _settled(q))
+        return frozenset(q.question for q in questions if _settled(q) or _complete(q))
 
     def _ready_to_announce(self) -> bool:
         return (
@@ -367,3 +373,12 @@ class Director:
 
 def _settled(tally: m.QuestionTally) -> bool:
     return tally.status in ("final", State.VOID)
+
+
+def _approximate(tally: m.QuestionTally) -> bool:
+    return tally.status.startswith(m.APPROXIMATE)
+
+
+def _complete(tally: m.QuestionTally) -> bool:
+    """Approximate for ever, and no gate has more of it: nothing better is worth waiting for."""
+    return _approximate(tally) and not tally.missing

@@ -237,7 +237,7 @@ def _result(
     if moment.state is not State.REVEALED:
         return None
     counts: Sequence[int | None] = [None] * len(question.choices)
-    if tally is not None:
+    if tally is not None and tally.by_choice is not None:
         counts = suppressed(tally.by_choice, show.cell_min)
     return {
         "right": moment.right,

@@ -111,11 +111,24 @@ class TallyEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def wall_tally(snapshot: TallySnapshot, scene: Scene) -> TallyEvent:
+    """What may be published of every question."""
     shown = tuple(
         wall_question(tally, scene.states[tally.question], scene.cell_min)
         for tally in snapshot.questions
     )
     return _tally(snapshot, scene, shown, scene.standings)
+
+
+def wall_event(snapshot: TallySnapshot, scene: Scene) -> TallyEvent:
+    """The same as it is sent to every wall, several times a second: cells of `question` only."""
+    event = _tally(
+        snapshot, scene, tuple(totals_only(one) for one in snapshot.questions), scene.standings
+    )
+    on_show = next((one for one in snapshot.questions if one.question == scene.current), None)
+    if on_show is None:
+        return event
+    question = wall_question(on_show, scene.states[on_show.question], scene.cell_min)
+    return msgspec.structs.replace(event, question=question)
 
 
 def console_tally(snapshot: TallySnapshot, scene: Scene, gates: GateBook) -> TallyEvent:
@@ -126,8 +139,8 @@ def console_tally(snapshot: TallySnapshot, scene: Scene, gates: GateBook) -> Tal
     )
 
 
-def console_question(tally: QuestionTally) -> ShownQuestion:
-    """Everything that is counted."""
+def totals_only(tally: QuestionTally) -> ShownQuestion:
+    """How many answered, and nothing of what they chose."""
     return ShownQuestion(
         index=tally.question,
         id=tally.id,
@@ -138,6 +151,19 @@ def console_question(tally: QuestionTally) -> ShownQuestion:
         journalled=tally.journalled,
         repeats=tally.repeats,
         answers=tally.answers,
+        by_choice=None,
+        by_age_band=None,
+        by_country=None,
+        right=None,
+        wrong=None,
+        best_country=None,
+    )
+
+
+def console_question(tally: QuestionTally) -> ShownQuestion:
+    """Everything that is counted."""
+    return msgspec.structs.replace(
+        totals_only(tally),
         by_choice=tally.by_choice,
         by_age_band=tuple(ShownCell(cell.answers, cell.right) for cell in tally.by_age_band),
         by_country={
@@ -155,22 +181,13 @@ def wall_question(tally: QuestionTally, state: State, cell_min: int) -> ShownQue
 
     A void question keeps its choices and shows no right and wrong.
     """
-    everything = console_question(tally)
     closed = state in (State.CLOSED, State.REVEALED, State.VOID)
     revealed = state is State.REVEALED
     if not closed:
-        return msgspec.structs.replace(
-            everything,
-            by_choice=None,
-            by_age_band=None,
-            by_country=None,
-            right=None,
-            wrong=None,
-            best_country=None,
-        )
+        return totals_only(tally)
     return msgspec.structs.replace(
-        everything,
-        by_choice=suppressed(tally.by_choice, cell_min),
+        totals_only(tally),
+        by_choice=None if tally.by_choice is None else suppressed(tally.by_choice, cell_min),
         by_age_band=tuple(_wall_cell(cell, revealed, cell_min) for cell in tally.by_age_band),
         by_country={
             country: _wall_cell(cell, revealed, cell_min)

@@ -147,7 +147,7 @@ class StageCollector(Collector):
             "hairpin_event_streams", "Browsers that listen.", labels=["audience"]
         )
         for audience in Audience:
-            streams.add_metric([audience], view.streams(audience))
+            streams.add_metric([audience], view.streams.count(audience))
         yield streams
         yield CounterMetricFamily(
             "hairpin_wrong_tokens",

@@ -9,7 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from hairpin.errors import EngineDown, HairpinError, PeerMistake, YourMistake
@@ -20,6 +20,7 @@ from hairpin.stage.auth import TokenDoor, WrongTokens
 from hairpin.stage.commands import AnyCommand, decode
 from hairpin.stage.documents import Cue
 from hairpin.stage.events import Audience
+from hairpin.stage.listener import EventStream
 from hairpin.stage.metrics import registry
 from hairpin.stage.view import StageView
 from hairpin.web import Asset
@@ -44,8 +45,8 @@ def private_app(
 ) -> Starlette:
     """`assets` by address, as `web.load_assets("stage")` gives them; `media` as gates serve it.
 
-    `public_address` is what phones open: the QR code holds it. Whoever stops the listener calls
-    `view.close()` first, since event streams never end by themselves.
+    `public_address` is what phones open: the QR code holds it. Serve it by `PrivateServer`; whoever
+    stops that calls `view.streams.close()` first, since event streams never end by themselves.
     """
     wrong = WrongTokens()
     room = _Room(view, commands, public_address, health)
@@ -106,9 +107,7 @@ class _Room:
         headers = NO_STORE | {"x-accel-buffering": "no"}
         if request.method == "HEAD":
             return Response(media_type="text/event-stream", headers=headers)
-        return StreamingResponse(
-            self._view.subscribe(audience), media_type="text/event-stream", headers=headers
-        )
+        return EventStream(self._view.streams, audience, headers)
 
     async def order(self, request: Request) -> Response:
         body = bytearray()

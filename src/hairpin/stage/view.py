@@ -1,18 +1,16 @@
-"""The latest of everything that wall and console show, and one event stream per browser.
+"""The latest of everything that wall and console show, and its events, each encoded once for all.
 
-News may be skipped: a stream owes its browser the latest event of each kind and nothing older. So a
-slow browser costs a few numbers, never a queue; and an event is encoded once, for all browsers.
+An event of a kind replaces the one before it: `streams` owes a browser the latest of each kind and
+nothing older.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from hairpin.errors import EngineDown
-from hairpin.messages import ClaimRow, GateReport, TallySnapshot, Winner
+from hairpin.messages import ClaimRow, GateReport, Permission, TallySnapshot, Winner
 from hairpin.order import State
 from hairpin.show import Show
 from hairpin.stage.documents import Body, Cue, encoded, show_body, standings_public
@@ -22,15 +20,14 @@ from hairpin.stage.events import (
     Standings,
     TallyEvent,
     console_tally,
+    wall_event,
     wall_tally,
 )
 from hairpin.stage.gates import GateBook
 from hairpin.stage.history import LagHistory, RateHistory
+from hairpin.stage.streams import STREAMS_MAX, Seen, Streams
 from hairpin.world import Clock
 
-STREAMS_MAX = 256
-"""Browsers that listen at once; all of them belong to the producer's side."""
-HEARTBEAT_S = 10.0
 KINDS = ("show", "order", "tally")
 """In the order in which a new browser gets them."""
 
@@ -43,9 +40,9 @@ class StageView:
         show: Show,
         clock: Clock,
         join_url: str | None = None,
-        heartbeat_s: float = HEARTBEAT_S,
+        streams_max: int = STREAMS_MAX,
     ) -> None:
-        """`join_url`: what the wall tells people to open."""
+        """`join_url`: what the wall tells people to open; `streams_max`: browsers that listen."""
         self.show = show
         self.clock = clock
         self.gates = GateBook()
@@ -53,20 +50,19 @@ class StageView:
         self.cues: tuple[Cue, ...] = ()
         self.body: Body = {}
         """The latest `/now` without its time fields; empty until the first `set_order`."""
+        self.permission: Permission | None = None
+        """On what grounds the show is armed; set before the first event is asked for."""
         self.wall_lag = LagHistory()
         self._armed = True
-        self._heartbeat_s = heartbeat_s
         self._join_url = join_url
         self._winners: tuple[Winner, ...] = ()
         self._claims: tuple[ClaimRow, ...] = ()
         self._standings = Standings()
         self._history: RateHistory | None = None
-        self._streams: dict[asyncio.Event, Audience] = {}
-        self._closed = False
+        self.streams = Streams(self, streams_max)
         self._made: dict[tuple[Audience, str], bytes] = {}
-        self._versions: dict[tuple[Audience, str], int] = {
-            (audience, kind): int(kind == "show") for audience in Audience for kind in KINDS
-        }
+        only_the_show = tuple(int(kind == "show") for kind in KINDS)
+        self._versions: dict[Audience, Seen] = dict.fromkeys(Audience, only_the_show)
 
     # --- what is fed ------------------------------------------------------------------------------
 
@@ -95,8 +91,9 @@ class StageView:
 
     def set_gates(self, reports: Mapping[int, GateReport]) -> None:
         """The latest report of every living gate, by incarnation."""
+        before = self.gates.alive()
         self.gates.update(reports)
-        if self.snapshot is not None:
+        if self.snapshot is not None and self.gates.alive() != before:
             self._changed("tally", Audience.CONSOLE)
 
     def set_claims(self, rows: Sequence[ClaimRow]) -> None:
@@ -118,56 +115,30 @@ class StageView:
             return None
         return wall_tally(self.snapshot, self._scene())
 
-    def streams(self, audience: Audience) -> int:
-        return sum(1 for listening in self._streams.values() if listening is audience)
+    def versions(self, audience: Audience) -> Seen:
+        """The version of each kind's latest event, in the order of `KINDS`; 0: there is none."""
+        return self._versions[audience]
 
-    def subscribe(self, audience: Audience) -> AsyncIterator[bytes]:
-        """Server-sent events: the latest of each kind at once, then what changes.
+    def nothing_seen(self) -> Seen:
+        """The versions of a browser that comes."""
+        return (0,) * len(KINDS)
 
-        Raises `EngineDown` when `STREAMS_MAX` browsers listen already.
-        """
-        if len(self._streams) >= STREAMS_MAX:
-            raise EngineDown(
-                f"{STREAMS_MAX} browsers listen already",
-                "close walls and consoles that nobody looks at",
-            )
-        return self._stream(audience)
-
-    def close(self) -> None:
-        """End every stream, so that the listener can stop."""
-        self._closed = True
-        for wake in self._streams:
-            wake.set()
-
-    async def _stream(self, audience: Audience) -> AsyncIterator[bytes]:
-        wake = asyncio.Event()
-        seen = dict.fromkeys(KINDS, 0)
-        self._streams[wake] = audience
-        try:
-            while not self._closed:
-                wake.clear()
-                fresh = [k for k in KINDS if self._versions[audience, k] > seen[k]]
-                for kind in fresh:
-                    seen[kind] = self._versions[audience, kind]
-                    yield self._event(audience, kind)
-                if fresh:
-                    continue  # more may have changed while the browser took these
-                try:
-                    await asyncio.wait_for(wake.wait(), self._heartbeat_s)
-                except TimeoutError:
-                    yield b": awake\n\n"
-        finally:
-            del self._streams[wake]
+    def news(self, audience: Audience, seen: Seen) -> bytes:
+        """Server-sent events: the latest of each kind that is newer than `seen`."""
+        latest = self._versions[audience]
+        fresh = zip(KINDS, latest, seen, strict=True)
+        return b"".join(self._event(audience, kind) for kind, now, then in fresh if now > then)
 
     # --- events -----------------------------------------------------------------------------------
 
     def _changed(self, kind: str, *audiences: Audience) -> None:
         for audience in audiences:
-            self._versions[audience, kind] += 1
+            self._versions[audience] = tuple(
+                version + (one == kind)
+                for one, version in zip(KINDS, self._versions[audience], strict=True)
+            )
             self._made.pop((audience, kind), None)
-        for wake, audience in self._streams.items():
-            if audience in audiences:
-                wake.set()
+        self.streams.changed(*audiences)
 
     def _event(self, audience: Audience, kind: str) -> bytes:
         """One event as it is sent. Made when the first browser asks, kept until it changes."""
@@ -186,7 +157,7 @@ class StageView:
             return encoded(self.body if audience is Audience.WALL else self._console_order())
         assert self.snapshot is not None, "a tally event exists only after a snapshot"
         if audience is Audience.WALL:
-            return msgspec.json.encode(wall_tally(self.snapshot, self._scene()))
+            return msgspec.json.encode(wall_event(self.snapshot, self._scene()))
         return msgspec.json.encode(console_tally(self.snapshot, self._scene(), self.gates))
 
     def _console_order(self) -> Body:
@@ -195,6 +166,7 @@ class StageView:
             "upcoming": self.cues,
             "mode": self.show.mode,
             "armed": self._armed,
+            "permission": self.permission,
             "claims": self._claims,
         }
 

@@ -2,17 +2,16 @@
 
 Control records tell what was asked, answers are merged, and a question folds into the scores when
 it is final: closed, and every gate has written its close marker, sealed its strand, or was fenced.
-What changes later (a correction, a void, a late answer) refolds the question from the journal.
+What changes later (a correction, a void, a late answer) makes a final question stale, until it is
+refolded from the journal.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from functools import singledispatchmethod
 
 import numpy as np
-import numpy.typing as npt
 
 from hairpin import messages as m
 from hairpin.answer import RECORD, Records
@@ -21,14 +20,15 @@ from hairpin.frame import Frame, Kind
 from hairpin.journal import decode_control
 from hairpin.show import Show
 from hairpin.tally.cells import OutOfRange, QuestionCount, Scores, clamp_of
-from hairpin.tally.lines import LATE, Line, Positions, Strand
+from hairpin.tally.lines import Line, Positions, Strand
+from hairpin.tally.words import OTHERS, Pairs, only_question
 
-Replay = Callable[[Positions], Iterable[Records]]
-"""Yields all journalled answers up to these positions."""
+Replay = Callable[[Positions], Iterable[Frame]]
+"""Yields all journalled frames of answers up to these positions."""
 
 
 class Book:
-    """Counts of one show. `replay` is asked only when a question must be refolded."""
+    """Counts of one show. `replay` is asked only when a question is recounted."""
 
     def __init__(self, replay: Replay) -> None:
         self.replay = replay
@@ -41,7 +41,12 @@ class Book:
         self.published: list[m.Published] = []
         self.named: set[int] = set()
         """Incarnations that some record speaks of: their strands must be there."""
-        self._early: dict[int, list[tuple[Frame, Records]]] = {}
+        self._early: dict[int, list[tuple[Frame, Pairs]]] = {}
+
+    @property
+    def permission(self) -> m.Permission | None:
+        """On what grounds the show was armed."""
+        return None if self.armed is None else self.armed.permission
 
     @property
     def show(self) -> Show:
@@ -58,9 +63,21 @@ class Book:
         """Questions that were answered, but never opened as far as the book knows."""
         return sorted(self._early)
 
+    def asked(self) -> list[int]:
+        """Questions that were opened, in that order."""
+        opened = {n: li.opened_ms for n, li in enumerate(self.lines) if li.opened_ms is not None}
+        return sorted(opened, key=opened.__getitem__)
+
+    def done_with(self, incarnation: int, question: int) -> bool:
+        """Will this strand hold no more answers to the question?"""
+        strand = self.strands.get(incarnation)
+        return strand is not None and strand.done_with(question)
+
     def apply(self, frame: Frame) -> None:
         """Take in the next frame of a strand."""
-        strand = self.strands.setdefault(frame.incarnation, Strand())
+        strand = self.strands.get(frame.incarnation)
+        if strand is None:
+            strand = self.strands[frame.incarnation] = Strand()
         strand.frames = frame.sequence + 1
         strand.chain = frame.chain
         if frame.kind is Kind.ANSWERS:
@@ -85,10 +102,48 @@ class Book:
                 continue
             line.missing = tuple(n for n, strand in strands if not strand.done_with(index))
             if not line.missing:
-                self._fold(line, line.count, line.reason)
-                line.resume_version()
+                self._fold(line, line.count)
                 settled.append(index)
         return settled
+
+    def stale(self) -> list[int]:
+        """Final questions whose scores hold an earlier state; `refold` each with its `recount`."""
+        return [index for index, line in enumerate(self.lines) if line.stale]
+
+    def recount(self, index: int, upto: Positions | None = None) -> QuestionCount:
+        """Words and cells of one question from the journal, up to these positions or its fold.
+
+        Changes nothing, and reads nothing that changes once a question was opened: another thread
+        may do it while this one applies frames. The question must have been opened.
+        """
+        line, armed = self.lines[index], self.armed
+        assert armed is not None
+        assert line.opened_ms is not None
+        if upto is None:
+            assert line.folded is not None
+            upto = line.folded[1]
+        clamp = clamp_of(armed.show, line.opened_ms, armed.epoch_ms)
+        count = QuestionCount(line.question, clamp, armed.show.tickets_max)
+        for frame in self.replay(upto):
+            for question, pairs in by_question(frame):
+                if question == index:
+                    count.add_pairs(pairs)
+        return count
+
+    def refold(self, index: int, count: QuestionCount) -> None:
+        """Take the old fold of a stale question back, add what came late, and fold it anew.
+
+        `count` is the question's `recount` up to its fold.
+        """
+        line = self.lines[index]
+        assert line.folded is not None
+        self.scores.unfold(count.words, line.question, line.folded[0])
+        for pairs in line.late:
+            count.add_pairs(pairs)
+        line.late.clear()
+        line.stale = False
+        line.count = count
+        self._fold(line, count)
 
     # --- control ----------------------------------------------------------------------------------
 
@@ -100,6 +155,7 @@ class Book:
     def _(self, record: m.Armed) -> None:
         if self.armed is None or self.armed.show_hash != record.show_hash:
             self.lines = [Line(question) for question in record.show.questions]
+            self.scores = Scores(record.show.tickets_max)
         self.armed = record
 
     @_control.register
@@ -108,12 +164,10 @@ class Book:
         armed = self.armed
         assert armed is not None, "a question opens after its show was armed"
         line.opened_ms = record.at_ms
-        line.count = QuestionCount(
-            line.question, clamp_of(armed.show, record.at_ms, armed.epoch_ms)
-        )
-        for frame, records in self._early.pop(record.question, []):
-            with _admitted(frame):
-                line.count.add(records)
+        clamp = clamp_of(armed.show, record.at_ms, armed.epoch_ms)
+        line.count = QuestionCount(line.question, clamp, armed.show.tickets_max)
+        for frame, pairs in self._early.pop(record.question, []):
+            _add(line, line.count, frame, pairs)
 
     @_control.register
     def _(self, record: m.Closed) -> None:
@@ -123,14 +177,14 @@ class Book:
     def _(self, record: m.Corrected) -> None:
         line = self._line(record.question)
         line.right = record.right
-        self._changed(line, record.question, record.reason)
+        self._changed(line, record.reason)
 
     @_control.register
     def _(self, record: m.Voided) -> None:
         line = self._line(record.question)
         line.void = True
         line.closed = True
-        self._changed(line, record.question, record.reason)
+        self._changed(line, record.reason)
 
     @_control.register
     def _(self, record: m.Struck) -> None:
@@ -164,80 +218,71 @@ class Book:
     # --- answers ----------------------------------------------------------------------------------
 
     def _answers(self, frame: Frame) -> None:
-        for index, records in by_question(frame):
-            if index >= len(self.show.questions):
+        for index, pairs in by_question(frame):
+            if index >= len(self.lines):
+                _ = self.show
                 raise _damaged(frame, f"an answer to question {index + 1}, which does not exist")
             line = self.lines[index]
             line.reach[frame.incarnation] = frame.sequence + 1
             if line.count is None:
                 # Received within the permitted clock skew before the opening was heard of.
-                self._early.setdefault(index, []).append((frame, records))
-                continue
-            with _admitted(frame):
-                if line.version:
-                    self._refold(line, index, LATE)
-                else:
-                    line.count.add(records)
+                self._early.setdefault(index, []).append((frame, pairs))
+            else:
+                _add(line, line.count, frame, pairs)
 
     # --- folding ----------------------------------------------------------------------------------
 
-    def _fold(self, line: Line, count: QuestionCount, reason: str) -> None:
+    def _fold(self, line: Line, count: QuestionCount) -> None:
         right = 0 if line.void else line.right
         self.scores.fold(count.words, line.question, right)
         line.folded = (right, self.positions())
-        line.version += 1
-        line.reason = reason
+        line.number()
         count.forget_words()
 
-    def _changed(self, line: Line, index: int, reason: str) -> None:
+    @staticmethod
+    def _changed(line: Line, reason: str) -> None:
         line.reason = reason
         line.changed = True
-        if line.version:
-            self._refold(line, index, reason)
-
-    def _refold(self, line: Line, index: int, reason: str) -> None:
-        """Take the old fold back and fold anew, both from the journal."""
-        assert line.folded is not None
-        right, upto = line.folded
-        self.scores.unfold(self.recount(index, upto).words, line.question, right)
-        line.count = self.recount(index, self.positions())
-        self._fold(line, line.count, reason)
-
-    def recount(self, index: int, upto: Positions) -> QuestionCount:
-        """Words and cells of one question from the journal, up to these positions."""
-        line, armed = self.lines[index], self.armed
-        assert armed is not None
-        assert line.opened_ms is not None
-        clamp = clamp_of(armed.show, line.opened_ms, armed.epoch_ms)
-        count = QuestionCount(line.question, clamp)
-        for records in self.replay(upto):
-            count.add(records[records["question"] == index])
-        return count
+        line.stale = line.version > 0
 
 
-@contextmanager
-def _admitted(frame: Frame) -> Iterator[None]:
-    """What no gate could have admitted is damage of the frame that it stands in."""
+def _add(line: Line, count: QuestionCount, frame: Frame, pairs: Pairs) -> None:
+    """Answers of a frame; what no gate could have admitted is damage of it."""
     try:
-        yield
+        if line.version:
+            count.check(pairs)
+            line.late.append(pairs)
+            line.stale = True
+        else:
+            count.add_pairs(pairs)
     except OutOfRange as error:
         raise _damaged(frame, str(error)) from error
 
 
-def by_question(frame: Frame) -> list[tuple[int, Records]]:
+def by_question(frame: Frame) -> list[tuple[int, Pairs]]:
     """A frame's answers by question index. Raises DataDamaged if the body is not whole records."""
-    records = answers_of(frame)
-    questions: npt.NDArray[np.uint8] = np.unique(records["question"])
-    if len(questions) == 1:
-        return [(int(questions[0]), records)]
-    return [(int(q), records[records["question"] == q]) for q in questions]
+    _check_size(frame)
+    if not frame.count:
+        return []
+    # Copied, since numba takes long to find the kernel for an array that cannot be written.
+    pairs: Pairs = np.frombuffer(frame.body, np.uint64).copy()
+    only = only_question(pairs)
+    if only != OTHERS:
+        return [(only, pairs)]
+    questions = pairs[1::2] >> np.uint64(32) & np.uint64(0xFF)
+    rows = pairs.reshape(-1, 2)
+    return [(int(q), rows[questions == q].reshape(-1)) for q in np.unique(questions)]
 
 
 def answers_of(frame: Frame) -> Records:
-    """The answers of a frame, 1-d RECORD."""
+    """The answers of a frame, 1-d RECORD. Raises DataDamaged if they are not whole records."""
+    _check_size(frame)
+    return np.frombuffer(frame.body, RECORD)
+
+
+def _check_size(frame: Frame) -> None:
     if len(frame.body) != frame.count * RECORD.itemsize:
         raise _damaged(frame, f"{len(frame.body)} bytes are not {frame.count} answers")
-    return np.frombuffer(frame.body, RECORD)
 
 
 def _damaged(frame: Frame, why: str) -> DataDamaged:

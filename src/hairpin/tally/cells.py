@@ -1,8 +1,7 @@
-"""Counting one question: one 64-bit word per fan, merged by `min`.
+"""Counting one question, and the scores over all of them. Fan numbers are indexes of arrays.
 
-A word is received_ms since the opening (28 bits, saturating), elapsed_ms after the clamp (28) and
-the choice (8). All ones means no answer. `min` is commutative, associative and idempotent: any
-order, any duplication and any replay of the same records give the same words and the same cells.
+Memory, for each fan number in use: 8 bytes for each question that holds words, that is until it is
+final; 7 for the scores, once.
 """
 
 from __future__ import annotations
@@ -13,18 +12,14 @@ import numpy.typing as npt
 
 from hairpin.answer import Records
 from hairpin.country import CODES, COUNTRIES_MAX
-from hairpin.kernel import compiled
+from hairpin.errors import YourMistake
 from hairpin.show import AGE_BANDS, Question, Show
+from hairpin.tally import words as kernels
+from hairpin.tally.column import Column, size_for
+from hairpin.tally.words import ALLOWANCE_MAX_MS, FLOOR_MAX_MS, NO_ANSWER, Cells, Pairs, U, Words
 
-U = np.uint64
-Words = npt.NDArray[np.uint64]
-Cells = npt.NDArray[np.int64]
-
-NO_ANSWER = U(0xFFFF_FFFF_FFFF_FFFF)
-RECEIVED_MAX_MS = (1 << 28) - 2
-"""One less than 28 bits hold, so that no answer is all ones."""
-ELAPSED_MAX_MS = (1 << 28) - 1
-_FANS_FIRST = 4096
+FANS_MAX = 1 << 20
+"""How many fans are expected where nobody says it."""
 
 
 class Clamp(msgspec.Struct, frozen=True):
@@ -34,96 +29,49 @@ class Clamp(msgspec.Struct, frozen=True):
     allowance_ms: int
     floor_ms: int
 
-
-@compiled
-def merge(
-    fan: npt.NDArray[np.uint32],
-    received: npt.NDArray[np.uint32],
-    elapsed: npt.NDArray[np.uint32],
-    choice: npt.NDArray[np.uint8],
-    band: npt.NDArray[np.uint8],
-    country: npt.NDArray[np.uint8],
-    opened: int,
-    allowance: int,
-    floor: int,
-    words: Words,
-    cells: Cells,
-) -> int:
-    """Merge records into `words` and `cells`; returns how many fans are new.
-
-    A claim is clamped to [since - allowance, since], where since is the time from opening to
-    receipt, and then raised to the floor.
-    """
-    fresh = 0
-    for i in range(len(fan)):
-        since = min(max(int(received[i]) - opened, 0), RECEIVED_MAX_MS)
-        took = min(max(int(elapsed[i]), since - allowance), since)
-        took = min(max(took, floor), ELAPSED_MAX_MS)
-        word = (U(since) << U(36)) | (U(took) << U(8)) | U(choice[i])
-        old = words[fan[i]]
-        if word < old:
-            if old == NO_ANSWER:
-                fresh += 1
-            else:
-                cells[old & U(255), band[i], country[i]] -= 1
-            words[fan[i]] = word
-            cells[choice[i], band[i], country[i]] += 1
-    return fresh
+    def __post_init__(self) -> None:
+        for name, found, most in (
+            ("allowance", self.allowance_ms, ALLOWANCE_MAX_MS),
+            ("elapsed_floor", self.floor_ms, FLOOR_MAX_MS),
+        ):
+            if not 0 <= found <= most:
+                raise YourMistake(
+                    f"the show's {name} is {found} ms; the tally counts with 0 to {most} ms",
+                    f"Set {name} in the show file within these limits.",
+                )
 
 
-@compiled
-def fold(
-    words: Words,
-    right: int,
-    exact: bool,
-    sign: int,
-    correct: npt.NDArray[np.uint8],
-    total_ms: npt.NDArray[np.uint32],
-) -> None:
-    """Add (`sign` 1) or take back (-1) a question's right answers; totals are u32, 49 days."""
-    for fan in range(len(words)):
-        word = words[fan]
-        if word == NO_ANSWER:
-            continue
-        choice = int(word & U(255))
-        good = choice == right if exact else choice & right != 0
-        if good:
-            took = np.int64((word >> U(8)) & U(ELAPSED_MAX_MS))
-            correct[fan] = correct[fan] + sign
-            total_ms[fan] = np.int64(total_ms[fan]) + sign * took
-
-
-def _grown(array: npt.NDArray[np.generic], size: int, fill: int) -> npt.NDArray[np.generic]:
-    bigger = np.full(size, fill, array.dtype)
-    bigger[: len(array)] = array
-    return bigger
-
-
-def capacity_for(fan: int, have: int) -> int:
-    """Room for fan numbers up to `fan`, growing by doubling."""
-    size = max(have, _FANS_FIRST)
-    while size <= fan:
-        size *= 2
-    return size
+def clamp_of(show: Show, opened_ms: int, epoch_ms: int) -> Clamp:
+    return Clamp(opened_ms - epoch_ms, show.allowance_ms, show.elapsed_floor_ms)
 
 
 class OutOfRange(ValueError):
     """A record that no gate could have admitted."""
 
+    def __init__(self) -> None:
+        super().__init__("a record's choice, age band or country does not exist in the show")
+
 
 class QuestionCount:
-    """Words and cells of one question."""
+    """Words and cells of one question. `fans_max`: how many fans to expect."""
 
-    def __init__(self, question: Question, clamp: Clamp) -> None:
+    def __init__(self, question: Question, clamp: Clamp, fans_max: int = FANS_MAX) -> None:
         self.clamp = clamp
         self.journalled = 0
         self.answers = 0
         """Counted: one per fan."""
-        self.words: Words = np.full(_FANS_FIRST, NO_ANSWER, np.uint64)
-        self._legal = np.array([question.legal(choice) for choice in range(256)])
-        masks = 1 << len(question.choices)
-        self.cells: Cells = np.zeros((masks, AGE_BANDS, COUNTRIES_MAX), np.int64)
+        choices = len(question.choices)
+        times = (clamp.opened_ms, clamp.allowance_ms, clamp.floor_ms)
+        self._bounds = (choices, question.multiple, *times)
+        self._words: Column[U] = Column(U, NO_ANSWER, fans_max)
+        self.cells: Cells = np.zeros((1 << choices, AGE_BANDS, COUNTRIES_MAX), np.int64)
         """Shape (choice mask, age band, country)."""
+        self._flat = self.cells.reshape(1 << choices, -1)
+
+    @property
+    def words(self) -> Words:
+        """By fan number, as far as numbers are in use."""
+        return self._words.array
 
     @property
     def repeats(self) -> int:
@@ -131,36 +79,31 @@ class QuestionCount:
 
     def add(self, records: Records) -> None:
         """Merge records of this question. Raises OutOfRange before anything is counted."""
-        if not len(records):
-            return
-        if not (
-            self._legal[records["choice"]].all()
-            and int(records["age_band"].max()) < AGE_BANDS
-            and int(records["country"].max()) < len(CODES)
-        ):
-            raise OutOfRange("a record's choice, age band or country does not exist in the show")
-        highest = int(records["fan"].max())
-        if highest >= len(self.words):
-            size = capacity_for(highest, len(self.words))
-            self.words = _grown(self.words, size, int(NO_ANSWER)).astype(np.uint64, copy=False)
-        self.answers += merge(
-            records["fan"],
-            records["received_ms"],
-            records["elapsed_ms"],
-            records["choice"],
-            records["age_band"],
-            records["country"],
-            self.clamp.opened_ms,
-            self.clamp.allowance_ms,
-            self.clamp.floor_ms,
-            self.words,
-            self.cells,
-        )
-        self.journalled += len(records)
+        self.add_pairs(kernels.pairs_of(records))
+
+    def add_pairs(self, pairs: Pairs) -> None:
+        """As `add`."""
+        highest, fresh = self._merge(pairs)
+        if highest >= len(self._words.array):
+            self._words.grow(size_for(highest, len(self._words.array)))
+            highest, fresh = self._merge(pairs)
+        if highest == kernels.REFUSED:
+            raise OutOfRange
+        self.answers += fresh
+        self.journalled += len(pairs) // 2
+
+    def check(self, pairs: Pairs) -> None:
+        """Raises OutOfRange as adding them would."""
+        choices, multiple, *_ = self._bounds
+        if kernels.survey(pairs, choices, multiple) == kernels.REFUSED:
+            raise OutOfRange
+
+    def _merge(self, pairs: Pairs) -> tuple[int, int]:
+        return kernels.merge(pairs, *self._bounds, self._words.array, self._flat)
 
     def forget_words(self) -> None:
         """The question is folded: cells stay, words can be had again from the journal."""
-        self.words = np.full(0, NO_ANSWER, np.uint64)
+        self._words = Column(U, NO_ANSWER, 0)
 
     def fans(self) -> npt.NDArray[np.uint32]:
         """Numbers of the fans counted, ascending."""
@@ -170,27 +113,40 @@ class QuestionCount:
 class Scores:
     """Right answers and total times of all fans over all folded questions."""
 
-    def __init__(self) -> None:
-        self.correct: npt.NDArray[np.uint8] = np.zeros(_FANS_FIRST, np.uint8)
-        self.total_ms: npt.NDArray[np.uint32] = np.zeros(_FANS_FIRST, np.uint32)
-        self.seen: npt.NDArray[np.bool] = np.zeros(_FANS_FIRST, np.bool)
+    def __init__(self, fans_max: int = FANS_MAX) -> None:
+        self._correct: Column[np.uint8] = Column(np.uint8, np.uint8(0), fans_max)
+        self._total_ms: Column[np.uint32] = Column(np.uint32, np.uint32(0), fans_max)
+        self._origins: Column[np.uint16] = Column(np.uint16, np.uint16(0), fans_max)
+
+    @property
+    def correct(self) -> npt.NDArray[np.uint8]:
+        return self._correct.array
+
+    @property
+    def total_ms(self) -> npt.NDArray[np.uint32]:
+        return self._total_ms.array
+
+    @property
+    def origins(self) -> npt.NDArray[np.uint16]:
+        """0 for who was never seen, else 1 + (age band << 8 | country)."""
+        return self._origins.array
+
+    def origin(self, fan: int) -> tuple[str, int]:
+        """Country code and age band of who answered a folded question."""
+        band, country = divmod(int(self.origins[fan]) - 1, COUNTRIES_MAX)
+        return CODES[country], band
 
     def fold(self, words: Words, question: Question, right: int) -> None:
+        """Add who was right and how long they took, and note where everyone is from."""
         self._apply(words, question, right, 1)
-        self.seen[: len(words)] |= words != NO_ANSWER
 
     def unfold(self, words: Words, question: Question, right: int) -> None:
+        """Take back what a fold of these words added."""
         self._apply(words, question, right, -1)
 
     def _apply(self, words: Words, question: Question, right: int, sign: int) -> None:
-        size = len(words)
-        if size > len(self.correct):
-            self.correct = _grown(self.correct, size, 0).astype(np.uint8, copy=False)
-            self.total_ms = _grown(self.total_ms, size, 0).astype(np.uint32, copy=False)
-            self.seen = _grown(self.seen, size, 0).astype(np.bool, copy=False)
-        if right:
-            fold(words, right, question.multiple, sign, self.correct, self.total_ms)
-
-
-def clamp_of(show: Show, opened_ms: int, epoch_ms: int) -> Clamp:
-    return Clamp(opened_ms - epoch_ms, show.allowance_ms, show.elapsed_floor_ms)
+        for column in (self._correct, self._total_ms, self._origins):
+            column.grow(len(words))
+        kernels.fold(
+            words, right, question.multiple, sign, self.correct, self.total_ms, self.origins
+        )

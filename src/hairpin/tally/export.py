@@ -72,6 +72,7 @@ def as_json(book: Book, found: Recount) -> str:
     document = {
         "show": found.show,
         "head": found.head,
+        "armed": found.permission,
         "cell_min": minimum,
         "age_bands": list(book.show.age_bands),
         "questions": [
@@ -82,7 +83,7 @@ def as_json(book: Book, found: Recount) -> str:
                 "answers": q.answers,
                 "right": q.right,
                 "wrong": q.wrong,
-                "by_choice": [None if 0 < n < minimum else n for n in q.by_choice],
+                "by_choice": [None if 0 < n < minimum else n for n in q.by_choice or ()],
                 "best_country": q.best_country,
             }
             for q in found.questions

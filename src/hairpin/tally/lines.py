@@ -5,6 +5,7 @@ from __future__ import annotations
 from hairpin import messages as m
 from hairpin.show import Question
 from hairpin.tally.cells import QuestionCount
+from hairpin.tally.words import Pairs
 
 Positions = dict[int, int]
 """Incarnation to number of frames."""
@@ -35,6 +36,10 @@ class Line:
         """Corrected or voided since then."""
         self.reach: Positions = {}
         """The last frame of each strand that holds an answer to it."""
+        self.stale = False
+        """Final, but the scores hold an earlier state of it, until it is folded anew."""
+        self.late: list[Pairs] = []
+        """Answers that came after the fold."""
 
     @property
     def awaits_fold(self) -> bool:
@@ -42,22 +47,23 @@ class Line:
 
     @property
     def status(self) -> str:
+        if self.stale:
+            return "provisional"
         if self.void:
             return "void"
         if self.version:
             return "final"
         return "provisional" if self.closed else "counting"
 
-    def resume_version(self) -> None:
-        """After its first fold: a restart and a recount go on from the version that people saw."""
+    def number(self) -> None:
+        """After a fold: go on from the version that people saw, whoever folds, and how often."""
         told = self.told
         if told is None:
+            self.version = 1
             return
         late = any(n > told.positions.get(str(strand), 0) for strand, n in self.reach.items())
-        if late and not self.changed:
-            self.reason = LATE
-        elif not self.changed:
-            self.reason = told.reason
+        if not self.changed:
+            self.reason = LATE if late else told.reason
         self.version = told.version + (late or self.changed)
 
 

@@ -7,19 +7,21 @@ head is compared. What comes out must equal the live result.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import count
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from hairpin import frame as framing
-from hairpin.answer import Records
 from hairpin.errors import DataDamaged
-from hairpin.frame import Kind
+from hairpin.frame import Frame, Kind
 from hairpin.journal import Follower, Journal, decode_control
-from hairpin.messages import Born, Fenced, Leader, Published, QuestionTally
-from hairpin.tally.book import Book, answers_of
-from hairpin.tally.lines import Positions
+from hairpin.messages import Born, Fenced, Leader, Permission, Published, QuestionTally
+from hairpin.tally.book import Book
+from hairpin.tally.replay import replay
+from hairpin.tally.rounds import read_in_rounds
 from hairpin.tally.snapshot import Snapshots
 
 Progress = Callable[[int, int], None]
@@ -41,6 +43,8 @@ class Recount(msgspec.Struct, frozen=True):
     strands: int
     frames: int
     heads_verified: int
+    permission: Permission | None = None
+    """On what grounds the show was armed; None in journals that do not say it."""
 
 
 class Recounter:
@@ -48,7 +52,7 @@ class Recounter:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self.book = Book(self._replay)
+        self.book = Book(partial(replay, journal))
         self._followers: dict[int, Follower] = {}
         self._chains: dict[int, list[bytes]] = {}
         """Chain after each frame, by incarnation."""
@@ -57,20 +61,29 @@ class Recounter:
         """Raises DataDamaged where the journal is not what was written."""
         strands = self._journal.incarnations()
         directors = [n for n in strands if self._role(n) == "director"]
-        others = [n for n in strands if n not in directors]
-        for done, incarnation in enumerate(directors + others, start=1):
-            self._read(incarnation)
+        ended = count(1)
+
+        def reading(incarnation: int) -> Iterator[Frame]:
+            yield from self._read(incarnation)
             if progress:
-                progress(done, len(strands))
+                progress(next(ended), len(strands))
+
+        for incarnation in directors:
+            self._apply(reading(incarnation))
+        others = {n: reading(n) for n in strands if n not in directors}
+        for damage in read_in_rounds(self.book, others, strands).values():
+            raise damage
         book = self.book
         for fenced in book.fenced:
             self._verify_end(fenced)
         verified = sum(self._verify_head(published) for published in book.published)
         if book.unasked():  # a question may have opened while we read
             for incarnation in directors:
-                self._read(incarnation)
+                self._apply(self._read(incarnation))
         self._verify_complete()
         book.settle(strands)
+        for question in book.stale():
+            book.refold(question, book.recount(question))
         snapshot = Snapshots(book).take(0, None, 0.0)
         journalled = sum(q.journalled for q in snapshot.questions)
         counted = sum(q.answers for q in snapshot.questions)
@@ -87,6 +100,7 @@ class Recounter:
             strands=len(strands),
             frames=sum(len(chains) for chains in self._chains.values()),
             heads_verified=verified,
+            permission=book.permission,
         )
 
     def counted_fans(self, question: int) -> npt.NDArray[np.uint32]:
@@ -102,20 +116,18 @@ class Recounter:
         record = decode_control(first.body)
         return record.role if isinstance(record, Born) else None
 
-    def _read(self, incarnation: int) -> None:
+    def _apply(self, frames: Iterator[Frame]) -> None:
+        for frame in frames:
+            self.book.apply(frame)
+
+    def _read(self, incarnation: int) -> Iterator[Frame]:
         """What was not read yet of a strand."""
         if incarnation not in self._followers:
             self._followers[incarnation] = self._journal.follow(incarnation)
         chains = self._chains.setdefault(incarnation, [])
         for frame in self._followers[incarnation].read():
-            self.book.apply(frame)
             chains.append(frame.chain)
-
-    def _replay(self, upto: Positions) -> Iterator[Records]:
-        for incarnation, frames in upto.items():
-            for frame in self._journal.follow(incarnation).read(frames):
-                if frame.kind is Kind.ANSWERS:
-                    yield answers_of(frame)
+            yield frame
 
     def _verify_complete(self) -> None:
         """Numbers are given without gaps, and a strand that a record names must be there."""

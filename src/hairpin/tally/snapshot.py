@@ -16,10 +16,9 @@ from hairpin.messages import (
 )
 from hairpin.show import Question
 from hairpin.tally.book import Book
-from hairpin.tally.cells import Cells
-from hairpin.tally.contenders import answers_of_fans, origins
 from hairpin.tally.leaderboard import leaderboard, rank_rows
 from hairpin.tally.lines import Line
+from hairpin.tally.words import Cells
 
 
 class Snapshots:
@@ -33,7 +32,6 @@ class Snapshots:
         self._more = 0
         self._ranks: tuple[RankRow, ...] = ()
         self._fans = 0
-        self._origins: dict[int, tuple[str, int]] = {}
 
     def take(self, at_ms: int, oldest_ms: int | None, answers_per_s: float) -> TallySnapshot:
         book = self._book
@@ -51,14 +49,6 @@ class Snapshots:
             head=framing.head(strands),
             positions={str(n): frames for n, (frames, _) in strands.items()},
         )
-
-    def _learn_origins(self, fans: list[int]) -> None:
-        """The tally keeps no fan's country; that of a few leaders is looked up."""
-        unknown = [fan for fan in fans if fan not in self._origins]
-        if unknown:
-            book = self._book
-            answers = answers_of_fans(unknown, book.replay(book.positions()))
-            self._origins.update(origins(answers))
 
     def _question(self, index: int, line: Line) -> QuestionTally:
         journalled = line.count.journalled if line.count else 0
@@ -89,13 +79,12 @@ class Snapshots:
             show.tie_break,
             show.draw_seed,
         )
-        self._learn_origins([place.fan for place in places])
         self._leaders = tuple(
-            Leader(p.rank, p.fan, p.right, p.total_ms, *self._origins[p.fan], p.tied)
+            Leader(p.rank, p.fan, p.right, p.total_ms, *scores.origin(p.fan), p.tied)
             for p in places
         )
-        self._ranks = rank_rows(scores.correct, scores.total_ms, scores.seen)
-        self._fans = int(scores.seen.sum())
+        self._ranks = rank_rows(scores.correct, scores.total_ms, scores.origins)
+        self._fans = sum(row.fans for row in self._ranks)
 
 
 def question_tally(index: int, line: Line, best_country_min: int) -> QuestionTally:

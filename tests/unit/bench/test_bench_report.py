@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from bench import report
+from bench import report, tables
 from bench.report import Bound, BoundVerdict, Contender, Group, Guarantees, Nearness, Sample, State
 from rich.console import Console
 
@@ -97,7 +97,7 @@ def test_the_table_says_what_is_needed_to_judge_it() -> None:
     samples = (sample("base", 1, 2.0), sample("ours", 1, 1.0, NEAR, late_ms=7.0))
     found = group(samples, Bound("ours", "base", at_most=1.0))
     shown = StringIO()
-    Console(file=shown, width=160).print(report.table(found), *report.lines(found))
+    Console(file=shown, width=160).print(tables.table(found), *tables.lines(found))
     text = shown.getvalue()
     for part in ("no verdict", "near", "late_ms", "ours: durable", "x base", "n=1"):
         assert part in text

@@ -363,7 +363,10 @@ def test_a_snapshot_is_made_only_when_something_changed(counted: CountedNight) -
     assert first is not None
     assert first.oldest_ms == opened_ms(0) + 700
     counted.night.clock.at_ms += 5_000
-    quiet = [counted.keeper.tick() for _ in range(4)]
+    quiet = []
+    for _ in range(4):
+        counted.round()
+        quiet.append(counted.keeper.tick())
     assert quiet[1:] == [None] * 3
     assert counted.snapshot().oldest_ms is None
 

@@ -68,7 +68,7 @@ export class NowPart {
     const heads = HEADS.map((key) => el("th", { scope: "col" }, this.#language.say(key)));
     this.#by("choices-heads").replaceChildren(...heads);
     this.#by("choices-rows").replaceChildren(...cue.choices.map((choice, index) => {
-      const votes = counts?.by_choice?.[index] ?? 0;
+      const votes = counts?.by_choice === null ? null : counts?.by_choice?.[index] ?? 0;
       return this.#choice(choice, index, bits(cue.right).includes(index), votes, counts?.answers ?? 0);
     }));
   }
@@ -82,15 +82,17 @@ export class NowPart {
     const tick = right ? el("span", { class: "tick" }, ` ✓ ${language.say("right_answer")}`) : null;
     return el("tr", { class: right ? "right" : null },
       el("th", { scope: "row" }, `${letter(index)} `, words, tick),
-      el("td", {}, language.number(votes)),
-      el("td", {}, language.share(votes, answers), el("span", { class: "track", "aria-hidden": "true" }, bar)));
+      el("td", {}, votes === null ? language.say("nothing") : language.number(votes)),
+      el("td", {}, votes === null ? "" : language.share(votes, answers), el("span", { class: "track", "aria-hidden": "true" }, bar)));
   }
 
   #status(counts, cue) {
     const language = this.#language;
     const words = [language.say("answers_total", { n: language.number(counts.answers) })];
     if (cue.right !== 0) words.push(language.say("right_total", { share: language.share(counts.right, counts.answers) }));
-    words.push(language.say(`status_${counts.status}`));
+    const [status, engine] = counts.status.split(": ");
+    words.push(language.say(`status_${status}`, { engine }));
+    if (engine && counts.reason) words.push(counts.reason);
     if (counts.version > 1) words.push(`${language.say("version", { n: counts.version })}: ${counts.reason}`);
     const missing = cue.state !== "open" && counts.missing.length > 0;
     if (missing) words.push(language.say("missing", { n: counts.missing.join(", ") }));

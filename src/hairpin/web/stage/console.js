@@ -2,6 +2,7 @@
 
 import { ServerClock } from "/shared/clock.js";
 import { setAccent } from "/shared/colour.js";
+import { Armed } from "/console-armed.js";
 import { AskDialog } from "/console-ask.js";
 import { HoldButton, StepButtons } from "/console-buttons.js";
 import { Claims } from "/console-claims.js";
@@ -22,6 +23,7 @@ const by = (id) => document.getElementById(id);
 const steps = new TwoSteps(by, language);
 const ask = new AskDialog(by, language, steps);
 const now = new NowPart(by, language);
+const armed = new Armed(by, language);
 const buttons = new StepButtons(by, language, steps);
 const hold = new HoldButton(by, language, steps);
 const order = new OrderList(by, language, ask);
@@ -56,6 +58,7 @@ function render(name) {
   if (!model.ready) return;
   document.title = `${language.put(by("title"), model.show.title)}: ${language.say("title")}`;
   by("mode").textContent = language.say(`mode_${model.order.mode}`);
+  armed.show(model.order.permission);
   now.show(model);
   buttons.show(model);
   hold.show(model, () => clock.now());

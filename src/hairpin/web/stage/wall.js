@@ -58,11 +58,18 @@ function header(shown) {
 
 function badge(shown, counts) {
   if (shown === "void") return [language.say("void"), "void"];
+  if (counts?.status.startsWith("approximate")) return [approximate(counts.status), "provisional"];
   if (shown === "open" || !counts) return ["", ""];
   const final = counts.status === "final";
   if (shown === "closed" && !final) return [language.say("counting"), "provisional"];
   if (!final) return [language.say("provisional"), "provisional"];
   return counts.version > 1 ? [language.say("corrected"), "corrected"] : [language.say("final"), "final"];
+}
+
+// "approximate: memcached, stale": which engine, and whether its numbers stand still.
+function approximate(status) {
+  const [engine, stale] = status.replace("approximate: ", "").split(", ");
+  return language.say(stale ? "approximate_stale" : "approximate", { engine });
 }
 
 // What changes with time alone.

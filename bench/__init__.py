@@ -1,0 +1,1 @@
+"""The bench: what an answer costs, beside what others cost. `python -m bench --help`."""

@@ -1,0 +1,1 @@
+"""Fan-out: one result to thousands of event streams, until the last one has it."""

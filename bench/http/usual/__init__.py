@@ -1,0 +1,1 @@
+"""The same service written the usual way, with the usual frameworks."""

@@ -3,8 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --only-binary :all:
 DEMO ?=
+BENCH ?=
 
-.PHONY: demo test check format install lock clean
+.PHONY: demo test check bench bench-quick format install lock clean
 
 demo: .venv/run.stamp
 	$(BIN)/hairpin demo $(DEMO)
@@ -17,6 +18,13 @@ check: .venv/check.stamp
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	PYTHONPATH=src $(BIN)/lint-imports
+
+# Everything against everything takes a quarter of an hour; BENCH="--only counting" measures a part.
+bench: .venv/bench.stamp
+	$(BIN)/python -m bench $(BENCH)
+
+bench-quick: .venv/bench.stamp
+	$(BIN)/python -m bench --quick
 
 format: .venv/check.stamp
 	$(BIN)/ruff format .
@@ -39,7 +47,7 @@ install: .venv/run.stamp
 	$(PIP) --require-hashes -r requirements/bench.txt
 	@touch $@
 
-.venv/check.stamp: .venv/run.stamp requirements/check.txt
+.venv/check.stamp: .venv/bench.stamp requirements/check.txt
 	$(PIP) --require-hashes -r requirements/check.txt
 	@touch $@
 

@@ -17,7 +17,7 @@ def table(group: Group) -> Table:
     extras = _extras(group)
     unit, base = group.unit, group.base or "1"
     grid.add_column("contender", no_wrap=True)
-    headings = (f"us/{unit}", f"x {base}", "spread", f"{unit}s/s", "p50 ms", "p99 ms", *extras)
+    headings = (f"us/{unit}", f"x {base}", "spread", f"{unit}/s", "p50 ms", "p99 ms", *extras)
     for heading in (*headings, "n", "state", "foreign"):
         grid.add_column(heading, justify="right", no_wrap=True)
     for contender in group.contenders:

@@ -35,7 +35,7 @@ from hairpin.stage.view import StageView
 from hairpin.world import real_world
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "first-light.toml"
-TOKEN = "bench"  # noqa: S105 - loopback only
+TOKEN = "bench"
 TIMER_S = 0.005
 COUNTRIES = 30
 """As many as make an event of about 2 KB."""

@@ -108,7 +108,7 @@ class TlsRunner:
     def _generate(self, task: Task) -> Done:
         core = str(self._cores.generator)
         client = [sys.executable, "-m", "bench.http.handshake_client"]
-        ran = subprocess.run(  # noqa: S603 - a program of our own
+        ran = subprocess.run(
             [sys.executable, "-m", "bench.pinned", core, *client],
             input=msgspec.json.encode(task),
             capture_output=True,

@@ -18,6 +18,9 @@ CHOICES_MAX = 8
 QUESTIONS_MAX = 200
 """A question's index travels as one byte."""
 AGE_BANDS = 3
+ALLOWANCE_MS_MAX = 480_000
+ELAPSED_FLOOR_MS_MAX = 10_000
+"""A fan's word for a question has room for this much between receipt and the time that counts."""
 HEAVY_COUNTRIES = ("GB", "US", "ZZ")
 """Where most answers come from, if the show file does not say; ZZ is unknown."""
 

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from plain_tally import PlainTally
 from small_show import FR, GB, US, ZZ, Answer, make_question, make_show, records_of
 
-from hairpin.show import Question, Show
+from hairpin.show import ALLOWANCE_MS_MAX, ELAPSED_FLOOR_MS_MAX, Question, Show
 from hairpin.tally.cells import Clamp, QuestionCount, Scores
 from hairpin.tally.leaderboard import leaderboard
 from hairpin.tally.lines import Line
 from hairpin.tally.snapshot import question_tally
-from hairpin.tally.words import ALLOWANCE_MAX_MS, FLOOR_MAX_MS, parts_of
+from hairpin.tally.words import parts_of
 
 FANS = 9
 OPENED = 50_000
@@ -53,8 +53,8 @@ settings_of_a_show = st.builds(
     ),
     st.booleans(),
     st.integers(0, 7),
-    st.sampled_from([0, 500, 3_000, ALLOWANCE_MAX_MS]),
-    st.sampled_from([0, 200, FLOOR_MAX_MS]),
+    st.sampled_from([0, 500, 3_000, ALLOWANCE_MS_MAX]),
+    st.sampled_from([0, 200, ELAPSED_FLOOR_MS_MAX]),
 )
 
 

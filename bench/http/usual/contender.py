@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from bench.http.site import Serving, Site, Start
 from bench.http.usual.service import RECORD
 from bench.machine import Cores
 from bench.processes import Server
+from bench.rounds import Missing
 from hairpin.answer import RECORD as FIELDS
 from hairpin.errors import DataDamaged
 
@@ -20,14 +22,20 @@ _KEY = "5b" * 16
 
 
 def fastapi() -> Start:
-    return partial(_start, "fastapi_app")
+    return partial(_start, "fastapi_app", ("fastapi", "siphash24"))
 
 
 def starlette() -> Start:
-    return partial(_start, "starlette_app")
+    return partial(_start, "starlette_app", ("siphash24",))
 
 
-def _start(module: str, port: int, cores: Cores, directory: Path) -> Serving:
+def _start(
+    module: str, needed: tuple[str, ...], port: int, cores: Cores, directory: Path
+) -> Serving:
+    """Raises Missing without the packages that are `needed`."""
+    absent = [name for name in needed if find_spec(name) is None]
+    if absent:
+        raise Missing(f"{', '.join(absent)} not installed; make bench installs what it needs")
     command = [
         *(sys.executable, "-m", "uvicorn", f"bench.http.usual.{module}:app"),
         *("--port", str(port), "--loop", "uvloop", "--http", "httptools"),

@@ -9,7 +9,8 @@ from hairpin.gate.admit import Admission, answer_text
 from hairpin.messages import GateQuestion
 from hairpin.show import Choice, Question, TieBreak
 from hairpin.tally.cells import Clamp, QuestionCount, Scores
-from hairpin.tally.leaderboard import leaderboard
+from hairpin.tally.leaderboard import leaderboard, rank_rows
+from hairpin.tally.words import only_question, pairs_of
 from hairpin.ticket import TicketKey, claim_code, issue, verify
 
 
@@ -27,9 +28,12 @@ def warm() -> None:
     records = np.zeros(2, RECORD)
     records["choice"] = 1
     count.add(records)
+    count.check(pairs_of(records))
+    only_question(pairs_of(records))
     scores = Scores()
     scores.fold(count.words, question, 1)
     scores.unfold(count.words, question, 1)
     scores.fold(count.words, question, 1)
     leaderboard(scores.correct, scores.total_ms, frozenset(), 1, TieBreak.DRAW, "")
     leaderboard(scores.correct, scores.total_ms, frozenset(), 1, TieBreak.SHARE, "")
+    rank_rows(scores.correct, scores.total_ms, scores.origins)

@@ -13,7 +13,17 @@ from collections.abc import Callable
 import msgspec
 
 from hairpin.errors import Finding, YourMistake
-from hairpin.show import AGE_BANDS, Mode, Retention, Show, Text, TieBreak, Word
+from hairpin.show import (
+    AGE_BANDS,
+    ALLOWANCE_MS_MAX,
+    ELAPSED_FLOOR_MS_MAX,
+    Mode,
+    Retention,
+    Show,
+    Text,
+    TieBreak,
+    Word,
+)
 from hairpin.showfile import values
 from hairpin.showfile.lines import lines_of
 from hairpin.showfile.questions import questions
@@ -104,8 +114,8 @@ def _show(top: Table, exists: Exists | None) -> Show:
         tickets_per_fan=top.take("tickets_per_fan", values.factor(1, 100), 3.0),
         age_bands=_age_bands(top, languages),
         questions=questions(top, languages, opens, image),
-        allowance_ms=top.take("allowance", values.duration(0, QUESTION_MS_MAX), 3_000),
-        elapsed_floor_ms=top.take("elapsed_floor", values.duration(0, 10_000), 300),
+        allowance_ms=top.take("allowance", values.duration(0, ALLOWANCE_MS_MAX), 3_000),
+        elapsed_floor_ms=top.take("elapsed_floor", values.duration(0, ELAPSED_FLOOR_MS_MAX), 300),
         reveal_after_ms=top.take("reveal_after", values.duration(0, QUESTION_MS_MAX), 3_000),
         tie_break=top.take("tie_break", values.one_of(TieBreak), TieBreak.SHARE),
         draw_seed=top.take("draw_seed", values.string(100), ""),

@@ -30,7 +30,7 @@ DAY_MS = 86_400_000
 SHOW_MS_MAX = 30 * DAY_MS
 """An answer's time since the start of the show has 32 bits of milliseconds: 49 days."""
 QUESTION_MS_MAX = DAY_MS
-"""An answer's time since the opening has 28 bits of milliseconds: 74 hours."""
+"""An answer's time since the opening has 27 bits of milliseconds: 37 hours."""
 
 # Characters per language: what phones read again and again must stay small.
 TITLE_MAX = 80

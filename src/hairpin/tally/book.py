@@ -11,17 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import singledispatchmethod
 
-import numpy as np
-
 from hairpin import messages as m
-from hairpin.answer import RECORD, Records
 from hairpin.errors import DataDamaged
 from hairpin.frame import Frame, Kind
 from hairpin.journal import decode_control
 from hairpin.show import Show
+from hairpin.tally.batch import by_question, damaged
 from hairpin.tally.cells import OutOfRange, QuestionCount, Scores, clamp_of
 from hairpin.tally.lines import Line, Positions, Strand
-from hairpin.tally.words import OTHERS, Pairs, only_question
+from hairpin.tally.words import Pairs
 
 Replay = Callable[[Positions], Iterable[Frame]]
 """Yields all journalled frames of answers up to these positions."""
@@ -221,7 +219,7 @@ class Book:
         for index, pairs in by_question(frame):
             if index >= len(self.lines):
                 _ = self.show
-                raise _damaged(frame, f"an answer to question {index + 1}, which does not exist")
+                raise damaged(frame, f"an answer to question {index + 1}, which does not exist")
             line = self.lines[index]
             line.reach[frame.incarnation] = frame.sequence + 1
             if line.count is None:
@@ -256,37 +254,4 @@ def _add(line: Line, count: QuestionCount, frame: Frame, pairs: Pairs) -> None:
         else:
             count.add_pairs(pairs)
     except OutOfRange as error:
-        raise _damaged(frame, str(error)) from error
-
-
-def by_question(frame: Frame) -> list[tuple[int, Pairs]]:
-    """A frame's answers by question index. Raises DataDamaged if the body is not whole records."""
-    _check_size(frame)
-    if not frame.count:
-        return []
-    # Copied, since numba takes long to find the kernel for an array that cannot be written.
-    pairs: Pairs = np.frombuffer(frame.body, np.uint64).copy()
-    only = only_question(pairs)
-    if only != OTHERS:
-        return [(only, pairs)]
-    questions = pairs[1::2] >> np.uint64(32) & np.uint64(0xFF)
-    rows = pairs.reshape(-1, 2)
-    return [(int(q), rows[questions == q].reshape(-1)) for q in np.unique(questions)]
-
-
-def answers_of(frame: Frame) -> Records:
-    """The answers of a frame, 1-d RECORD. Raises DataDamaged if they are not whole records."""
-    _check_size(frame)
-    return np.frombuffer(frame.body, RECORD)
-
-
-def _check_size(frame: Frame) -> None:
-    if len(frame.body) != frame.count * RECORD.itemsize:
-        raise _damaged(frame, f"{len(frame.body)} bytes are not {frame.count} answers")
-
-
-def _damaged(frame: Frame, why: str) -> DataDamaged:
-    return DataDamaged(
-        f"journal damaged: frame {frame.sequence} of incarnation {frame.incarnation}: {why}",
-        "Keep the files as they are, and restore them from a copy.",
-    )
+        raise damaged(frame, str(error)) from error

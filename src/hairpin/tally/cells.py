@@ -13,10 +13,16 @@ import numpy.typing as npt
 from hairpin.answer import Records
 from hairpin.country import CODES, COUNTRIES_MAX
 from hairpin.errors import YourMistake
-from hairpin.show import AGE_BANDS, Question, Show
+from hairpin.show import (
+    AGE_BANDS,
+    ALLOWANCE_MS_MAX,
+    ELAPSED_FLOOR_MS_MAX,
+    Question,
+    Show,
+)
 from hairpin.tally import words as kernels
 from hairpin.tally.column import Column, size_for
-from hairpin.tally.words import ALLOWANCE_MAX_MS, FLOOR_MAX_MS, NO_ANSWER, Cells, Pairs, U, Words
+from hairpin.tally.words import NO_ANSWER, Cells, Pairs, U, Words
 
 FANS_MAX = 1 << 20
 """How many fans are expected where nobody says it."""
@@ -31,8 +37,8 @@ class Clamp(msgspec.Struct, frozen=True):
 
     def __post_init__(self) -> None:
         for name, found, most in (
-            ("allowance", self.allowance_ms, ALLOWANCE_MAX_MS),
-            ("elapsed_floor", self.floor_ms, FLOOR_MAX_MS),
+            ("allowance", self.allowance_ms, ALLOWANCE_MS_MAX),
+            ("elapsed_floor", self.floor_ms, ELAPSED_FLOOR_MS_MAX),
         ):
             if not 0 <= found <= most:
                 raise YourMistake(

@@ -8,7 +8,7 @@ from hairpin.answer import RECORD, Records
 from hairpin.frame import Kind
 from hairpin.journal import Follower
 from hairpin.messages import AnswerClocks, ContenderClocks
-from hairpin.tally.book import answers_of
+from hairpin.tally.batch import answers_of
 from hairpin.tally.cells import QuestionCount
 from hairpin.tally.lines import Line, Positions
 from hairpin.tally.replay import Strands

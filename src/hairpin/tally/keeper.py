@@ -17,7 +17,8 @@ from hairpin.errors import DataDamaged
 from hairpin.frame import Frame, Kind
 from hairpin.journal import Follower, Journal
 from hairpin.messages import ClocksReply, Synced, TallySnapshot
-from hairpin.tally.book import Book, answers_of
+from hairpin.tally.batch import answers_of
+from hairpin.tally.book import Book
 from hairpin.tally.cells import QuestionCount
 from hairpin.tally.contenders import AnswersOfFans, clocks
 from hairpin.tally.replay import Replays, replay

@@ -26,11 +26,9 @@ Cells = npt.NDArray[np.int64]
 NO_ANSWER = U(0xFFFF_FFFF_FFFF_FFFF)
 RECEIVED_MAX_MS = (1 << 27) - 2
 """37 hours; one less than 27 bits hold, so that no answer is all ones."""
-ALLOWANCE_MAX_MS = 480_000
-FLOOR_MAX_MS = 10_000
 _BEFORE_MS = 500_000
 """The 19 bits hold the time that counts, less the time since the opening, plus this: it is shorter
-by at most the allowance, and longer by at most the floor."""
+by at most `ALLOWANCE_MS_MAX`, and longer by at most `ELAPSED_FLOOR_MS_MAX`."""
 _CODES = U(len(CODES))
 _BANDS = U(AGE_BANDS)
 _AHEAD = 32

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+
 from bench.fanout.plan import HAIRPIN, PLAN, STARLETTE, FanOut
 from bench.fanout.server import Results
-
 from hairpin.libc import AVAILABLE
 
 BROWSERS = 20

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+
 from bench.load import generator, requests, wire
 from bench.load.jobs import PLACE, Fans, Flood, Job, Load, Result
-
 from hairpin.libc import AVAILABLE
 from hairpin.ticket import TicketKey, verify
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from rich.console import Console
+
 from bench import report, tables
 from bench.report import Bound, BoundVerdict, Contender, Group, Guarantees, Nearness, Sample, State
-from rich.console import Console
 
 NEAR, FAR, MOVED = (40.0, 50.0), (250.0, 300.0), (40.0, 300.0)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+
 from bench import rounds
 from bench.report import Bound, Contender, Guarantees, State
 from bench.rounds import Measured, Missing, Options, Plan, Runner

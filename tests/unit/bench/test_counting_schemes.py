@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from memcached_server import program
+
 from bench.counting import memcached, tally
 from bench.counting.answers import BATCH, Answers, Batch, question
 from bench.counting.night import write_night
@@ -13,8 +15,6 @@ from bench.counting.ours import Ours, OursVerified
 from bench.counting.scheme import Counting, Scheme, WrongTotals
 from bench.counting.sqlite import Sqlite
 from bench.rounds import Missing
-from memcached_server import program
-
 from hairpin.country import CODES
 from hairpin.journal.disk import DiskJournal
 from hairpin.tally.recount import Recounter

@@ -7,15 +7,9 @@ import pytest
 from small_show import FR, GB, Answer, answer, make_question, records_of
 
 from hairpin.errors import YourMistake
-from hairpin.show import Question
+from hairpin.show import ALLOWANCE_MS_MAX, ELAPSED_FLOOR_MS_MAX, Question
 from hairpin.tally.cells import Clamp, OutOfRange, QuestionCount, Scores
-from hairpin.tally.words import (
-    ALLOWANCE_MAX_MS,
-    FLOOR_MAX_MS,
-    NO_ANSWER,
-    RECEIVED_MAX_MS,
-    parts_of,
-)
+from hairpin.tally.words import NO_ANSWER, RECEIVED_MAX_MS, parts_of
 
 OPENED = 60_000
 CLAMP = Clamp(OPENED, allowance_ms=3_000, floor_ms=200)
@@ -69,8 +63,8 @@ def test_answers_before_the_show_began_to_count_time_are_bounded_too() -> None:
 def test_times_saturate_at_27_bits_and_no_word_is_all_ones() -> None:
     eight = make_question(1, choices=(QUESTION.choices * 3)[:8], multiple=True)
     late = (0, 2**32 - 1, 2**32 - 1, 0, 0xFF, 2, 249)
-    for allowance in (0, ALLOWANCE_MAX_MS):
-        for floor in (0, FLOOR_MAX_MS):
+    for allowance in (0, ALLOWANCE_MS_MAX):
+        for floor in (0, ELAPSED_FLOOR_MS_MAX):
             count = count_of(late, question=eight, clamp=Clamp(0, allowance, floor))
             assert count.words[0] != NO_ANSWER
             assert word_of(count, 0) == (2**27 - 2, RECEIVED_MAX_MS, 0xFF)
@@ -78,13 +72,13 @@ def test_times_saturate_at_27_bits_and_no_word_is_all_ones() -> None:
             assert list(count.fans()) == [0]
 
 
-@pytest.mark.parametrize(("received_ms", "claimed_ms"), [(0, 0), (ALLOWANCE_MAX_MS + 9, 0)])
+@pytest.mark.parametrize(("received_ms", "claimed_ms"), [(0, 0), (ALLOWANCE_MS_MAX + 9, 0)])
 def test_the_widest_bounds_fit(received_ms: int, claimed_ms: int) -> None:
-    clamp = Clamp(0, ALLOWANCE_MAX_MS, FLOOR_MAX_MS)
+    clamp = Clamp(0, ALLOWANCE_MS_MAX, ELAPSED_FLOOR_MS_MAX)
     count = count_of((1, received_ms, claimed_ms, 0, 1, 0, FR), clamp=clamp)
-    assert word_of(count, 1) == (received_ms, FLOOR_MAX_MS, 1)
+    assert word_of(count, 1) == (received_ms, ELAPSED_FLOOR_MS_MAX, 1)
     count = count_of((1, received_ms, 2**32 - 1, 0, 1, 0, FR), clamp=clamp)
-    assert word_of(count, 1) == (received_ms, max(received_ms, FLOOR_MAX_MS), 1)
+    assert word_of(count, 1) == (received_ms, max(received_ms, ELAPSED_FLOOR_MS_MAX), 1)
 
 
 @pytest.mark.parametrize(("allowance", "floor"), [(-1, 0), (480_001, 0), (0, -1), (0, 10_001)])

@@ -86,8 +86,7 @@ def genesis(journal: int, incarnation: int) -> bytes:
 
 
 def _chained(previous: bytes, header: bytes, body: bytes) -> bytes:
-    digest = hashlib.blake2b(previous, digest_size=16)
-    digest.update(header[:_CRC_AT])
+    digest = hashlib.blake2b(previous + header[:_CRC_AT], digest_size=16)
     digest.update(body)
     return digest.digest()
 

@@ -14,6 +14,8 @@ from hairpin.gate.blocks import HEAD_BYTES_MAX, NOT_PLAIN, Blocks, find_block
 from hairpin.kernel import compiled
 from hairpin.ticket import Bytes
 
+REFUSED = 0
+"""Whatever a connection beyond the limit asks for."""
 ANSWER = 1
 NOW = 2
 NOW_SAME = 3
@@ -57,7 +59,7 @@ _NOW_AT = _JOIN_AT + len(_JOIN)
 _OPTIONS_AT = _NOW_AT + len(_NOW)
 _VERSION_AT = _OPTIONS_AT + len(_OPTIONS)
 _NOW_SIZE, _VERSION_SIZE = len(_NOW), len(_VERSION)
-_TEXT_SIZE = 32
+TEXT_BYTES = 32
 
 # Counters of a sweep.
 ENTRIES, ANSWERS, JOINS, FORWARDED = 0, 1, 2, 3
@@ -77,7 +79,7 @@ def first_line(
 ) -> tuple[int, int]:
     """What the request at `at` asks for, and where its first line ends; (0, at) if not hot."""
     if _is(text, at, end, words, 0, 8):
-        line_end = at + 8 + _TEXT_SIZE
+        line_end = at + 8 + TEXT_BYTES
         good = _is(text, line_end, end, words, _VERSION_AT, _VERSION_SIZE)
         if good:
             for i in range(at + 8, line_end):
@@ -169,7 +171,7 @@ def slice_requests(
         entries["number"][entry] = 0
         if kind == ANSWER:
             number = counts[ANSWERS]
-            libc.memcpy(libc.address(answers) + number * _TEXT_SIZE, base + at + 8, _TEXT_SIZE)
+            libc.memcpy(libc.address(answers) + number * TEXT_BYTES, base + at + 8, TEXT_BYTES)
             entries["number"][entry] = number
             counts[ANSWERS] = number + 1
         elif kind == NOW and blocks["match_size"][row]:

@@ -126,8 +126,9 @@ class StrandReader:
             self._check(frame)
             self.frames += 1
             self.chain = frame.chain
-            self.offset += frame.size_bytes
-            used += frame.size_bytes
+            size_bytes = frame.size_bytes
+            self.offset += size_bytes
+            used += size_bytes
             yield frame
 
     def _check(self, frame: Frame) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 
 from hairpin.answer import RECORD
 from hairpin.gate.admit import Admission, answer_text
+from hairpin.gate.warm import warm as warm_hot_loop
 from hairpin.messages import GateQuestion
 from hairpin.show import Choice, Question, TieBreak
 from hairpin.tally.cells import Clamp, QuestionCount, Scores
@@ -20,6 +21,7 @@ def warm() -> None:
     ticket = issue(1, 0, 0, key)
     verify(ticket, key)
     claim_code(key.claim, 1, 0, 0)
+    warm_hot_loop()
     admission = Admission(key)
     admission.set_questions((GateQuestion(2, False, 0, 2, False),), 0)
     admission.admit(np.frombuffer(answer_text(ticket, 0, 1, 1), np.uint8), np.array([1], np.int64))

@@ -26,7 +26,7 @@ HEARTBEAT_S = 10.0
 STALL_S = 60.0
 """A browser that took too little for so long is cut off; it may connect again."""
 SLICE = 250
-"""Browsers written to in one go: about a millisecond."""
+"""Browsers written to in one go: about two milliseconds."""
 UNREAD_BYTES_MAX = 64 << 10
 """What the kernel may keep for a browser that does not read (it counts its own overhead twice)."""
 AWAKE = b": awake\n\n"

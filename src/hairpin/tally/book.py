@@ -19,7 +19,8 @@ from hairpin.show import Show
 from hairpin.tally.batch import by_question, damaged
 from hairpin.tally.cells import OutOfRange, QuestionCount, Scores, clamp_of
 from hairpin.tally.lines import Line, Positions, Strand
-from hairpin.tally.words import Pairs
+from hairpin.tally.column import Column
+from hairpin.tally.words import Pairs, U
 
 Replay = Callable[[Positions], Iterable[Frame]]
 """Yields all journalled frames of answers up to these positions."""
@@ -39,6 +40,8 @@ class Book:
         self.published: list[m.Published] = []
         self.named: set[int] = set()
         """Incarnations that some record speaks of: their strands must be there."""
+        self._spare: Column[U] | None = None
+        """A folded question's memory, for the next one."""
         self._early: dict[int, list[tuple[Frame, Pairs]]] = {}
 
     @property
@@ -163,7 +166,8 @@ class Book:
         assert armed is not None, "a question opens after its show was armed"
         line.opened_ms = record.at_ms
         clamp = clamp_of(armed.show, record.at_ms, armed.epoch_ms)
-        line.count = QuestionCount(line.question, clamp, armed.show.tickets_max)
+        line.count = QuestionCount(line.question, clamp, armed.show.tickets_max, self._spare)
+        self._spare = None
         for frame, pairs in self._early.pop(record.question, []):
             _add(line, line.count, frame, pairs)
 
@@ -235,7 +239,7 @@ class Book:
         self.scores.fold(count.words, line.question, right)
         line.folded = (right, self.positions())
         line.number()
-        count.forget_words()
+        self._spare = count.forget_words()
 
     @staticmethod
     def _changed(line: Line, reason: str) -> None:

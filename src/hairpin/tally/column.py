@@ -30,14 +30,18 @@ def size_for(fan: int, have: int) -> int:
 class Column(Generic[D]):
     """`array` is 1-d, by fan number; who holds on to it misses what comes after a `grow`.
 
-    A column for no fans is empty, any other has its first step in use.
+    The first step of what it has room for is in use from the start.
     """
 
     def __init__(self, kind: type[D], blank: D, fans_max: int) -> None:
         self._blank: D = blank
         self._room: npt.NDArray[D] = np.empty(min(fans_max, ROOM_MAX), kind)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything; memory stays, for whoever uses the column next."""
         self.array: npt.NDArray[D] = self._room[:0]
-        self.grow(STEP if fans_max else 0)
+        self.grow(min(STEP, len(self._room)))
 
     def grow(self, size: int) -> None:
         """Have `size` fans in use, new ones blank; nothing if there are as many."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from hairpin.errors import DataDamaged
-from hairpin.frame import Frame
+from hairpin.frame import Frame, Kind
 from hairpin.tally.book import Book
 
 
@@ -31,8 +31,11 @@ def read_in_rounds(
 
 def _advance(book: Book, incarnation: int, frames: Iterator[Frame], question: int | None) -> None:
     """Read until the strand is done with this question, or to its end."""
-    while question is None or not book.done_with(incarnation, question):
-        frame = next(frames, None)
-        if frame is None:
-            return
+    if question is not None and book.done_with(incarnation, question):
+        return
+    for frame in frames:
         book.apply(frame)
+        if question is None or frame.kind is Kind.ANSWERS:
+            continue
+        if book.done_with(incarnation, question):
+            return

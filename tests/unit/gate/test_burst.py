@@ -13,7 +13,7 @@ from hot_stand import HotStand, drain, hot_stand, whole_replies
 
 from hairpin.config import Settings
 from hairpin.errors import EngineDown
-from hairpin.gate import burst, slices, sweep, turnstile
+from hairpin.gate import slices, sweep, sweeper, turnstile
 from hairpin.gate.admit import answer_text
 from hairpin.gate.connection import IDLE_TIMEOUT_MS
 from hairpin.ticket import issue
@@ -274,7 +274,7 @@ async def test_a_flood_of_junk_leaves_every_turn_to_the_answers() -> None:
                     await asyncio.sleep(0)
                 assert received.startswith(b"HTTP/1.1 204")
                 passed = stand.doors.requests["general"] - before
-                assert passed <= 4 * (turnstile.PER_TURN + burst.COLD_MAX)
+                assert passed <= 4 * (turnstile.PER_TURN + sweeper.COLD_MAX)
         await stand.rest()
         for sock in junk:
             assert len(whole_replies(drain(sock))) == 20, "in the end junk is answered, too"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -19,7 +21,13 @@ class Histogram:
     def add(self, values_ms: npt.ArrayLike) -> None:
         values = np.maximum(np.atleast_1d(np.asarray(values_ms, np.float64)), _FIRST_MS)
         at = np.log10(values / _FIRST_MS) * _PER_DECADE
-        np.add.at(self._counts, np.minimum(at, _BUCKETS).astype(np.int64), 1)
+        buckets = np.minimum(at, _BUCKETS).astype(np.int64)
+        self._counts += np.bincount(buckets, minlength=_BUCKETS + 1)
+
+    def add_same(self, value_ms: float, times: int = 1) -> None:
+        """One value so many times."""
+        at = math.log10(max(value_ms, _FIRST_MS) / _FIRST_MS) * _PER_DECADE
+        self._counts[min(int(at), _BUCKETS)] += times
 
     def quantile_ms(self, share: float) -> float:
         """The smallest value that is not below `share` of all values; 0 if there are none."""

@@ -43,3 +43,15 @@ def test_values_beyond_the_scale_count_at_its_ends() -> None:
     assert histogram.count == 3
     assert histogram.quantile_ms(0.5) == pytest.approx(0.01, rel=0.12)
     assert histogram.quantile_ms(1.0) == pytest.approx(100_000, rel=0.12)
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=1, max_size=30), st.integers(1, 5))
+def test_one_value_many_times_is_that_value_many_times(values: list[float], times: int) -> None:
+    one, many = Histogram(), Histogram()
+    for value in values:
+        one.add_same(value, times)
+        many.add([value] * times)
+    assert one.count == many.count
+    assert [one.quantile_ms(q) for q in (0.1, 0.5, 1.0)] == [
+        many.quantile_ms(q) for q in (0.1, 0.5, 1.0)
+    ]

@@ -151,6 +151,7 @@ def rehearse(
         tail_mean_ms=1000 * tail_mean,
     )
     _check_shares(fast, tail)
+    _check_url(url, {"--private": private, "--token": token, "--ca": ca})
     habits = Habits(
         drops=drops,
         repeats=repeats,
@@ -225,6 +226,16 @@ def _check_shares(fast: float, tail: float) -> None:
         raise YourMistake(
             f"--fast and --tail: found {fast:g} and {tail:g}; allowed: together at most 1",
             "They are shares of the same crowd; all others read and think.",
+        )
+
+
+def _check_url(url: str | None, others: dict[str, object]) -> None:
+    """Without a front door there is nothing behind it."""
+    given = [name for name, value in others.items() if value is not None]
+    if url is None and given:
+        raise YourMistake(
+            f"found {' and '.join(given)} without --url; allowed: together with it",
+            "Give the front door of the node that runs, or leave it out.",
         )
 
 

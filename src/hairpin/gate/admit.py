@@ -75,6 +75,7 @@ def admit(
     masks: npt.NDArray[np.int64],
     multiple: npt.NDArray[np.bool],
     fan: npt.NDArray[np.uint32],
+    received_out: npt.NDArray[np.uint32],
     elapsed_out: npt.NDArray[np.uint32],
     question_out: npt.NDArray[np.uint8],
     choice_out: npt.NDArray[np.uint8],
@@ -102,6 +103,7 @@ def admit(
             fan[i] = message & U(0xFFFFFFFF)
             band[i] = (message >> U(32)) & U(255)
             country[i] = (message >> U(40)) & U(255)
+            received_out[i] = min(max(received[i], 0), 0xFFFF_FFFF)
             elapsed_out[i] = elapsed
             question_out[i] = question
             choice_out[i] = choice
@@ -157,6 +159,7 @@ class Admission:
             self._masks,
             self._multiple,
             records["fan"],
+            records["received_ms"],
             records["elapsed_ms"],
             records["question"],
             records["choice"],
@@ -164,7 +167,6 @@ class Admission:
             records["country"],
             status,
         )
-        records["received_ms"] = np.clip(received, 0, 0xFFFF_FFFF)
         return (records if good == size else records[status == COUNTED]), status
 
 

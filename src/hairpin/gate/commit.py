@@ -114,11 +114,18 @@ class Committer:
             )
             if len(records) and not self._journal(records):
                 status[status == COUNTED] = OVERLOADED
-            self.latency_ms.add(self._clock.now_ms() - self.epoch_ms - received)
+            self._note_waits(self._clock.now_ms() - self.epoch_ms - received)
         counts = np.bincount(status)
         for code in np.flatnonzero(counts).tolist():
             self.statuses[code] += int(counts[code])
         return status
+
+    def _note_waits(self, waits_ms: npt.NDArray[np.int64]) -> None:
+        """`waits_ms` falls, as the answers stand in the order in which they came."""
+        if len(waits_ms) and waits_ms[0] == waits_ms[-1]:
+            self.latency_ms.add_same(int(waits_ms[0]), len(waits_ms))
+        else:
+            self.latency_ms.add(waits_ms)
 
     def end(self) -> None:
         """Commit what is queued and end the strand: whoever comes now gets 503."""
@@ -152,6 +159,6 @@ class Committer:
             log.info("the journal writes again")
             self.error = None
         self.commits += 1
-        self.commit_ms.add(self._clock.monotonic_ms() - began)
+        self.commit_ms.add_same(self._clock.monotonic_ms() - began)
         self._committed()
         return True

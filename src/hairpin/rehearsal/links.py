@@ -312,8 +312,8 @@ def _lose(k: Links, c: int, now: float) -> None:
     if k.state[c] == CONNECTING:
         _failed(k, c, now)
         return
-    k.sums[N_LOST] += 1
-    if k.asked[c]:
+    if k.asked[c]:  # else it only stood idle too long
+        k.sums[N_LOST] += 1
         _done(k, c, LOST, now, 0, 0)
     _down(k, c, now + np.random.random() * BREATH_MS)
 

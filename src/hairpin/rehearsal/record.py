@@ -78,7 +78,7 @@ class CrowdTotals(msgspec.Struct):
     claims: int = 0
     """Prizes claimed by contenders of this crowd."""
     connections_lost: int = 0
-    """Broken by the other side, or timed out."""
+    """Broken by the other side, or timed out, while a request was under way."""
     latency_ms_p50: float = 0.0
     """From the request's first byte to the reply's last, answers only."""
     latency_ms_p99: float = 0.0

@@ -187,7 +187,7 @@ class Streams:
             self.rested(link)
 
     def closed(self, link: Link) -> None:
-        if link in self._links and not link.given_back:
+        if link.busy and not link.given_back:
             self.lost += 1
         self._links.discard(link)
         if link.busy:

@@ -92,7 +92,7 @@ class Wire(Protocol):
 
     @property
     def lost(self) -> int:
-        """Connections broken by the other side, or timed out."""
+        """Connections that broke, or timed out, while a request was under way."""
         ...
 
     @property

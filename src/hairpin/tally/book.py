@@ -18,8 +18,8 @@ from hairpin.journal import decode_control
 from hairpin.show import Show
 from hairpin.tally.batch import by_question, damaged
 from hairpin.tally.cells import OutOfRange, QuestionCount, Scores, clamp_of
-from hairpin.tally.lines import Line, Positions, Strand
 from hairpin.tally.column import Column
+from hairpin.tally.lines import Line, Positions, Strand
 from hairpin.tally.words import Pairs, U
 
 Replay = Callable[[Positions], Iterable[Frame]]
@@ -166,10 +166,9 @@ class Book:
         assert armed is not None, "a question opens after its show was armed"
         line.opened_ms = record.at_ms
         clamp = clamp_of(armed.show, record.at_ms, armed.epoch_ms)
-        line.count = QuestionCount(line.question, clamp, armed.show.tickets_max, self._spare)
-        self._spare = None
+        line.count = QuestionCount(line.question, clamp, armed.show.tickets_max)
         for frame, pairs in self._early.pop(record.question, []):
-            _add(line, line.count, frame, pairs)
+            self._add(line, line.count, frame, pairs)
 
     @_control.register
     def _(self, record: m.Closed) -> None:
@@ -230,7 +229,22 @@ class Book:
                 # Received within the permitted clock skew before the opening was heard of.
                 self._early.setdefault(index, []).append((frame, pairs))
             else:
-                _add(line, line.count, frame, pairs)
+                self._add(line, line.count, frame, pairs)
+
+    def _add(self, line: Line, count: QuestionCount, frame: Frame, pairs: Pairs) -> None:
+        """Answers of a frame; what no gate could have admitted is damage of it."""
+        try:
+            if line.version:
+                count.check(pairs)
+                line.late.append(pairs)
+                line.stale = True
+                return
+            if self._spare is not None and not count.journalled:
+                count.adopt(self._spare)
+                self._spare = None
+            count.add_pairs(pairs)
+        except OutOfRange as error:
+            raise damaged(frame, str(error)) from error
 
     # --- folding ----------------------------------------------------------------------------------
 
@@ -239,23 +253,12 @@ class Book:
         self.scores.fold(count.words, line.question, right)
         line.folded = (right, self.positions())
         line.number()
-        self._spare = count.forget_words()
+        words = count.forget_words()
+        counting = any(li.count and li.count.journalled for li in self.lines if not li.version)
+        self._spare = None if counting else words
 
     @staticmethod
     def _changed(line: Line, reason: str) -> None:
         line.reason = reason
         line.changed = True
         line.stale = line.version > 0
-
-
-def _add(line: Line, count: QuestionCount, frame: Frame, pairs: Pairs) -> None:
-    """Answers of a frame; what no gate could have admitted is damage of it."""
-    try:
-        if line.version:
-            count.check(pairs)
-            line.late.append(pairs)
-            line.stale = True
-        else:
-            count.add_pairs(pairs)
-    except OutOfRange as error:
-        raise damaged(frame, str(error)) from error

@@ -61,14 +61,7 @@ class OutOfRange(ValueError):
 class QuestionCount:
     """Words and cells of one question. `fans_max`: how many fans to expect."""
 
-    def __init__(
-        self,
-        question: Question,
-        clamp: Clamp,
-        fans_max: int = FANS_MAX,
-        column: Column[U] | None = None,
-    ) -> None:
-        """`column`: one that `forget_words` of another question gave back."""
+    def __init__(self, question: Question, clamp: Clamp, fans_max: int = FANS_MAX) -> None:
         self.clamp = clamp
         self.journalled = 0
         self.answers = 0
@@ -76,7 +69,7 @@ class QuestionCount:
         choices = len(question.choices)
         times = (clamp.opened_ms, clamp.allowance_ms, clamp.floor_ms)
         self._bounds = (choices, question.multiple, *times)
-        self._words: Column[U] = column or Column(U, NO_ANSWER, fans_max)
+        self._words: Column[U] = Column(U, NO_ANSWER, fans_max)
         self.cells: Cells = np.zeros((1 << choices, AGE_BANDS, COUNTRIES_MAX), np.int64)
         """Shape (choice mask, age band, country)."""
         self._flat = self.cells.reshape(1 << choices, -1)
@@ -113,6 +106,10 @@ class QuestionCount:
 
     def _merge(self, pairs: Pairs) -> tuple[int, int]:
         return kernels.merge(pairs, *self._bounds, self._words.array, self._flat)
+
+    def adopt(self, words: Column[U]) -> None:
+        """Before anything is counted: use what `forget_words` of another question gave back."""
+        self._words = words
 
     def forget_words(self) -> Column[U]:
         """The question is folded: cells stay, words can be had again from the journal."""

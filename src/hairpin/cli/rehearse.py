@@ -193,15 +193,19 @@ def rehearse(
 
 
 def _certify(wish: Wish, out: Path | None, json: bool, temporary: bool) -> NoReturn:
-    """Rehearse, write the papers, say how it went, and end with what that means. A temporary
-    directory stays where the ledger does not balance, since its journal is the evidence."""
-    outcome: Outcome | None = None
+    """Rehearse, write the papers, say how it went, and end with what that means.
+
+    A temporary directory stays as evidence where the ledger does not balance, or where a process
+    fell over and its log is there.
+    """
     screen = RehearsalScreen(wish.fans, len(wish.show.questions), json)
     try:
         outcome = asyncio.run(_until_stopped(wish, screen))
-    finally:
-        balanced = outcome is None or outcome.findings.ledger.balanced
-        kept = keep_or_remove(wish.work, temporary and balanced)
+    except YourMistake:
+        keep_or_remove(wish.work, temporary)
+        raise
+    balanced = outcome is None or outcome.findings.ledger.balanced
+    kept = keep_or_remove(wish.work, temporary and balanced)
     if outcome is None:
         raise typer.Exit(STOPPED)
     in_force = outcome.in_force or configuration(wish.settings, None)

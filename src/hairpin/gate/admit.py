@@ -29,12 +29,12 @@ _NEVER = np.iinfo(np.int64).max
 def _hex(text: Bytes, at: int, digits: int, table: Bytes) -> int:
     """The value of lower-case hex digits, -1 if one is not."""
     value = 0
+    bad = np.uint8(0)  # looked at once, in the end: no branch for each digit
     for i in range(digits):
         digit = table[text[at + i]]
-        if digit > 15:
-            return -1
-        value = value * 16 + int(digit)
-    return value
+        bad |= digit
+        value = (value << 4) | int(digit)
+    return value if bad < 16 else -1
 
 
 @compiled

@@ -19,6 +19,7 @@ from hairpin.node.arming import Grounds, Purpose
 from hairpin.node.data import NodeFile
 from hairpin.node.run import Node, Wish
 from hairpin.node.warm import warm as warm_kernels
+from hairpin.rehearsal import sockets
 
 EPILOG = "Example: hairpin run examples/by-hand.toml --data ./my-show --override 'trying it out'"
 
@@ -117,6 +118,7 @@ def run(
 def warm() -> None:
     """Compile all kernels into the cache: once after installing, or when building an image."""
     warm_kernels()
+    sockets.warm()
 
 
 def _start(text: str | None) -> tuple[int | None, int | None]:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from hairpin import libc
 from hairpin.errors import EngineDown
-from hairpin.rehearsal import links
+from hairpin.rehearsal import links, loop
 from hairpin.rehearsal.forms import Forms, forms
 from hairpin.rehearsal.links import BEGIN, END, IN_FLIGHT, N_DONE, N_LOST, N_OPEN
 from hairpin.rehearsal.wire import ROOM, Batch, Outcomes
@@ -35,7 +35,7 @@ class Sockets:
             family,
             self._epoll.fileno(),
         )
-        links.seed(seed)
+        loop.seed(seed)
 
     @property
     def lost(self) -> int:
@@ -74,15 +74,15 @@ class Sockets:
         k.sums[BEGIN], k.sums[END] = 0, waiting + number
 
     async def turn(self, longest_ms: float) -> Outcomes:
-        links.turn(self._links, longest_ms)
+        loop.turn(self._links, longest_ms)
         return self._outcomes()
 
     def drop_stuck(self, now_ms: float) -> Outcomes:
-        links.drop_stuck(self._links, now_ms)
+        loop.drop_stuck(self._links, now_ms)
         return self._outcomes()
 
     async def stop(self) -> Outcomes:
-        links.close_all(self._links, time.monotonic_ns() / 1e6)
+        loop.close_all(self._links, time.monotonic_ns() / 1e6)
         self._epoll.close()
         return self._outcomes()
 
@@ -111,10 +111,10 @@ def warm() -> None:
     texts = forms("http://localhost")
     nowhere = np.zeros(16, dtype=np.uint8)
     nobody = links.make(0, *texts, nowhere, int(socket.AF_INET), -1)
-    links.seed(0)
-    links.turn(nobody, 0.0)
-    links.drop_stuck(nobody, 0.0)
-    links.close_all(nobody, 0.0)
+    loop.seed(0)
+    loop.turn(nobody, 0.0)
+    loop.drop_stuck(nobody, 0.0)
+    loop.close_all(nobody, 0.0)
 
 
 def _resolve(host: str, port: int) -> tuple[int, bytes]:

@@ -7,7 +7,6 @@ their slot (a round, or SLOT_JOINS) in the upper half, the event or fan in the l
 
 from __future__ import annotations
 
-import random
 from collections import deque
 from collections.abc import Iterator
 
@@ -15,13 +14,14 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from hairpin.rehearsal.forms import FIRST_JUNK, GET, POST
+from hairpin.rehearsal import requests
 from hairpin.rehearsal.measure import Row
-from hairpin.rehearsal.phones import JOIN_CHARS, TICKET_CHARS, Phones
+from hairpin.rehearsal.phones import Phones
 from hairpin.rehearsal.record import Record, reason
+from hairpin.rehearsal.requests import Events
 from hairpin.rehearsal.retries import Retries
 from hairpin.rehearsal.script import TIMELY_MS, Habits, Kind, Round, honest
-from hairpin.rehearsal.wire import LINE_BYTES, LOST, Batch, Codes, Flag, Outcomes, Reals, pick
+from hairpin.rehearsal.wire import LOST, Batch, Codes, Flag, Outcomes, Reals, pick
 
 RETRY_BASE_MS = 1_000.0
 RETRY_CAP_MS = 10_000.0
@@ -35,12 +35,6 @@ LOOK_MS = 100.0
 RETRYABLE = (409, 429, 503)
 SLOT_JOINS = 0
 SLOT_BITS = 32
-
-_ASK_LINE = np.frombuffer(b"GET /now", dtype=np.uint8)
-_ANSWER_LINE = np.frombuffer(b"POST /a/", dtype=np.uint8)
-_TAIL_AT = len(_ANSWER_LINE) + TICKET_CHARS
-
-Events = npt.NDArray[np.int64]
 
 
 class Traffic:
@@ -108,14 +102,13 @@ class Traffic:
 
     def batch(self, room: int, now_ms: float) -> Batch:
         """At most `room` requests, in the order in which they fell due."""
-        parts = [_Requests(0)]
+        parts: list[Batch] = []
         for slot, events in _by_slot(self._take(room)):
             if slot == SLOT_JOINS:
-                parts.append(self._joins(events))
+                parts.append(requests.joins(self.phones, events))
             elif slot in self._rounds:
                 parts.extend(self._of_round(slot, self._rounds[slot], events, now_ms))
-        columns = zip(*(part.batch for part in parts), strict=True)
-        return Batch(*(np.concatenate(column) for column in columns))
+        return requests.joined_up(parts)
 
     def _take(self, room: int) -> Codes:
         taken: list[Codes] = []
@@ -129,17 +122,7 @@ class Traffic:
             self._due_count -= len(codes)
         return np.concatenate(taken) if taken else np.zeros(0, np.int64)
 
-    def _joins(self, fans: Events) -> _Requests:
-        made = _Requests(len(fans))
-        made.code[:] = fans
-        made.line[:, :JOIN_CHARS] = self.phones.join_lines(fans)
-        made.length[:] = JOIN_CHARS
-        made.flags[:] = Flag.KEEP
-        return made
-
-    def _of_round(
-        self, slot: int, round_: Round, events: Events, now_ms: float
-    ) -> Iterator[_Requests]:
+    def _of_round(self, slot: int, round_: Round, events: Events, now_ms: float) -> Iterator[Batch]:
         kind = round_.kind[events]
         if now_ms > round_.give_up_ms:
             self._give_up(kind)
@@ -147,52 +130,20 @@ class Traffic:
         code = (slot << SLOT_BITS) + events
         asks, junk = kind == Kind.ASK, kind == Kind.JUNK
         if asks.any():
-            yield self._looks(code[asks])
+            yield requests.looks(code[asks])
         if junk.any():
-            yield self._junk(code[junk], events[junk])
+            yield requests.junk(code[junk], events[junk], self._junk_forms)
         answers = ~asks & ~junk
         if not answers.all():
-            code, events, kind = code[answers], events[answers], kind[answers]
+            code, events = code[answers], events[answers]
         holds = self.phones.holds[round_.fan[events]]
         if not holds.all():
             self._wait_for_ticket(round_, events[~holds], code[~holds])
-            code, events, kind = code[holds], events[holds], kind[holds]
-        yield self._answers(round_, events, kind, code)
-
-    def _looks(self, code: Codes) -> _Requests:
-        made = _Requests(len(code))
-        made.code[:] = code
-        made.line[:, : len(_ASK_LINE)] = _ASK_LINE
-        made.length[:] = len(_ASK_LINE)
-        made.form[:] = GET
-        return made
-
-    def _junk(self, code: Codes, events: Events) -> _Requests:
-        made = _Requests(len(code))
-        made.code[:] = code
-        made.form[:] = FIRST_JUNK + events % self._junk_forms
-        made.flags[:] = Flag.ONCE
-        return made
-
-    def _answers(
-        self, round_: Round, events: Events, kind: npt.NDArray[np.uint8], code: Codes
-    ) -> _Requests:
-        made = _Requests(len(code))
-        made.code[:] = code
-        made.line[:, : len(_ANSWER_LINE)] = _ANSWER_LINE
-        made.line[:, len(_ANSWER_LINE) : _TAIL_AT] = self.phones.ticket[round_.fan[events]]
-        end = _TAIL_AT + round_.tails.shape[1]
-        made.line[:, _TAIL_AT:end] = round_.tails[events]
-        made.length[:] = end
-        for place in np.flatnonzero(kind == Kind.FORGED).tolist():
-            ticket = made.line[place, len(_ANSWER_LINE) : _TAIL_AT].tobytes()
-            line = forged(ticket, round_.tails[events[place]].tobytes(), int(events[place]))
-            made.line[place, : len(line)] = np.frombuffer(line, dtype=np.uint8)
-            made.length[place] = len(line)
-        if self._habits.fresh > 0.0:
-            made.flags[self._rng.random(len(code)) < self._habits.fresh] = Flag.FRESH
-        made.flags[(kind == Kind.DROP) & (round_.tries[events] == 0)] |= np.uint8(Flag.HANG_UP)
-        return made
+            code, events = code[holds], events[holds]
+        made = requests.answers(self.phones, round_, events, code)
+        fresh = self._rng.random(len(code)) < self._habits.fresh
+        made.flags[fresh] |= np.uint8(Flag.FRESH)
+        yield made
 
     def _wait_for_ticket(self, round_: Round, events: Events, code: Codes) -> None:
         # Their planned time is over: a try that is not the first is not the crowd's lateness.
@@ -363,21 +314,6 @@ class Traffic:
         return np.asarray(self._rng.random(len(tries)) * longest, dtype=np.float64)
 
 
-class _Requests:
-    """Room for `number` requests: plain answers until somebody says otherwise."""
-
-    def __init__(self, number: int) -> None:
-        self.code = np.zeros(number, np.int64)
-        self.line = np.zeros((number, LINE_BYTES), np.uint8)
-        self.length = np.zeros(number, np.uint8)
-        self.form = np.full(number, POST, np.uint8)
-        self.flags = np.zeros(number, np.uint8)
-
-    @property
-    def batch(self) -> Batch:
-        return Batch(self.code, self.line, self.length, self.form, self.flags)
-
-
 def _by_slot(codes: Codes) -> Iterator[tuple[int, Events]]:
     slots = codes >> SLOT_BITS
     for slot in np.unique(slots).tolist():
@@ -387,17 +323,3 @@ def _by_slot(codes: Codes) -> Iterator[tuple[int, Events]]:
 def _counts(values: npt.NDArray[np.int16]) -> Iterator[tuple[int, int]]:
     found, numbers = np.unique(values, return_counts=True)
     yield from zip(found.tolist(), numbers.tolist(), strict=True)
-
-
-def forged(ticket: bytes, tail: bytes, number: int) -> bytes:
-    """An answer that no gate may accept: made up, altered, cut short, or an impossible choice."""
-    kind = number % 4
-    if kind == 0:
-        ticket = random.Random(number).randbytes(10).hex().encode()
-    elif kind == 1:
-        ticket = ticket[:7] + (b"A" if ticket[7:8] != b"A" else b"B") + ticket[8:]
-    elif kind == 2:
-        ticket = ticket[:13]
-    else:
-        tail = tail[:3] + b"00" + tail[5:]  # no choice at all
-    return b"POST /a/" + ticket + tail

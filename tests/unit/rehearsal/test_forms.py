@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from hairpin.rehearsal.forms import FIRST_JUNK, GET, HEAD_BYTES_MAX, POST, USER_AGENTS, forms
-from hairpin.rehearsal.traffic import forged
+from hairpin.rehearsal.requests import forged
 
 FORMS = forms("http://127.0.0.1:8000")
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from hairpin import libc
+from hairpin.rehearsal import loop
 from hairpin.rehearsal.forms import FIRST_JUNK, GET, POST, Forms, forms
 from hairpin.rehearsal.sockets import Sockets
 from hairpin.rehearsal.streams import Streams
@@ -273,3 +274,17 @@ async def test_where_nobody_listens_requests_are_lost_and_tries_go_on(
     assert nowhere.open == 0
     assert nowhere.lost == 0
     await nowhere.stop()
+
+
+@compiled
+def test_a_warmed_loop_is_not_compiled_again_for_a_crowd() -> None:
+    """Else the first crowd of an installation would stand still in its first turn."""
+    compiled_before = len(loop.turn.signatures)  # type: ignore[attr-defined]
+    asyncio.run(_one_turn())
+    assert len(loop.turn.signatures) == compiled_before == 1  # type: ignore[attr-defined]
+
+
+async def _one_turn() -> None:
+    wire = Sockets("127.0.0.1", 1, 1, forms("http://127.0.0.1:1"), 3)
+    await wire.turn(0.0)
+    await wire.stop()

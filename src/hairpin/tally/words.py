@@ -176,4 +176,6 @@ def fold(
         good = answered & ((choice == U(right)) if exact else ((choice & U(right)) != 0))
         correct[fan] += np.uint8(sign if good else 0)
         total_ms[fan] += np.uint32(sign * elapsed_of(word) if good else 0)
-        origins[fan] = np.uint16(origin_of(word) + U(1)) if answered else origins[fan]
+        # Every answer of a fan says the same; the largest, lest the order of folds ever matters.
+        origin = np.uint16(origin_of(word) + U(1) if answered else U(0))
+        origins[fan] = max(origins[fan], origin)

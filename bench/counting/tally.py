@@ -34,7 +34,7 @@ TICKETS = FANS * TICKETS_PER_FAN
 MERGED = 15_000_000
 """Answers of random fans, so that about a fifth come from a fan who had answered before."""
 BATCHES = (1_000, 10_000, 100_000)
-JOURNALLED = 8_000_000
+JOURNALLED = 20_000_000
 JOURNALLED_FULL = 100_000_000
 PLACES = 10
 _CHUNK = 250_000

@@ -272,11 +272,8 @@ class Crowd:
         again_ms = float(now["now"]) - opened + float(now["poll_after_ms"])
         looks = await asyncio.to_thread(self._plan_looks, facts, again_ms)
         self._add(1 + SLOTS * index + 2, looks, opened, closes)
-        looks.give_up_ms = (
-            math.inf
-            if not len(looks)
-            else self._local_ms(opened + looks.at_ms[-1] + GIVE_UP_PAST_CLOSE_MS)
-        )
+        last_ms = float(looks.at_ms.max(initial=0.0))
+        looks.give_up_ms = self._local_ms(opened + last_ms + GIVE_UP_PAST_CLOSE_MS)
         timeline = self._record.timeline
         timeline.plan(Row.OFFERED, opened + many.at_ms[script.honest(many.kind)])
         timeline.plan(Row.NOW_OFFERED, opened + looks.at_ms)

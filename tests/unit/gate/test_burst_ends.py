@@ -1,0 +1,177 @@
+"""The hot loop when connections end, places run out or the process does: nothing is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import socket
+
+import pytest
+from gate_requests import TICKETS, answer
+from hot_stand import HotStand, drain, hot_stand, whole_replies
+
+from hairpin.config import Settings
+from hairpin.gate import slices, sweeper
+from hairpin.gate.connection import Connection
+
+ANSWER = answer(TICKETS[0], 0, 1)
+NOW = b"GET /now HTTP/1.1\r\nHost: a\r\n\r\n"
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+async def test_an_end_that_comes_with_a_request_is_noticed() -> None:
+    with hot_stand() as stand, contextlib.closing(stand.client()) as sock:
+        sock.sendall(ANSWER)
+        await stand.rest()
+        assert len(whole_replies(drain(sock))) == 1
+        sock.sendall(ANSWER)
+        sock.shutdown(socket.SHUT_WR)
+        await stand.rest()
+        assert stand.burst.connections == 0
+        assert len(whole_replies(drain(sock))) == 1
+        assert sock.recv(1) == b""
+
+
+async def test_replies_do_not_wait_for_acknowledgements_of_earlier_ones() -> None:
+    with hot_stand() as stand, contextlib.closing(stand.client()) as sock:
+        sock.sendall(ANSWER)
+        await stand.rest()
+        (fd,) = stand.burst.give(1)
+        with socket.socket(fileno=fd) as given:
+            assert given.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+async def test_documents_that_nobody_reads_are_not_kept_by_the_hundred() -> None:
+    with hot_stand(small_buffers=True) as stand:
+        stand.doors.replies.set_now(b"x" * 50_000, b'"1"')
+        with contextlib.closing(stand.client(receive_bytes=2_048)) as sock:
+            sock.sendall(NOW * slices.PIPELINED_MAX)
+            await stand.rest()
+            (cold,) = stand.doors.connections
+            assert isinstance(cold, Connection)
+            kept = cold._transport.get_write_buffer_size()
+            assert 0 < kept < 20 * 50_000
+            received = b""
+            while received.count(b"HTTP/1.1 200") < slices.PIPELINED_MAX or received[-1:] != b"x":
+                received += drain(sock)
+                await asyncio.sleep(0)
+        assert len(received) > slices.PIPELINED_MAX * 50_000
+
+
+async def test_a_large_document_is_sent_whole_to_all() -> None:
+    with hot_stand() as stand:
+        for size in (200_000, 400_000, 10):
+            stand.doors.replies.set_now(b"x" * size, b'"1"')
+            stand.doors.replies = stand.doors.replies
+            stand.burst._table = sweeper.ReplyTable(stand.doors.replies)
+            clients = [stand.client() for _ in range(4)]
+            for sock in clients:
+                sock.sendall(ANSWER + NOW + ANSWER + NOW)
+            received = [b""] * 4
+            while any(len(data) < 2 * size for data in received):
+                received = [data + drain(sock) for data, sock in zip(received, clients, strict=True)]
+                await asyncio.sleep(0)
+            await stand.rest()
+            for data, sock in zip(received, clients, strict=True):
+                replies = whole_replies(data + drain(sock))
+                assert [r.status for r in replies] == [204, 200, 204, 200]
+                assert [len(r.body) for r in replies] == [0, size, 0, size]
+                sock.close()
+
+
+async def test_without_free_descriptors_connections_stay_where_they_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    troubles: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: troubles.append(context))
+
+    def full(_: int) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with hot_stand() as stand, contextlib.closing(stand.client()) as sock:
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "dup", full)
+            sock.sendall(HEALTH)
+            await stand.rest()
+            assert (stand.burst.connections, len(stand.doors.connections)) == (0, 1)
+        assert len(whole_replies(drain(sock))) == 1
+        sock.sendall(ANSWER)
+        await stand.rest()
+        assert len(whole_replies(drain(sock))) == 1
+        assert (stand.burst.connections, len(stand.doors.connections)) == (1, 0)
+    assert not troubles
+
+
+async def test_the_end_answers_all_that_has_arrived_however_much_that_is() -> None:
+    stand = HotStand()
+    pages = [stand.client() for _ in range(2 * sweeper.COLD_MAX)]
+    clients = [stand.client() for _ in range(50)]
+    await stand.rest()
+    for sock in pages:
+        sock.sendall(HEALTH)
+    for sock in clients:
+        sock.sendall(ANSWER)
+    stand.close()
+    for sock in clients:
+        assert [r.status for r in whole_replies(drain(sock))] == [204]
+        assert sock.recv(1) == b""
+    for _ in range(20):
+        await stand.rest()
+    for sock in pages:
+        assert [r.status for r in whole_replies(drain(sock))] == [200]
+    for sock in (*pages, *clients):
+        sock.close()
+    for connection in tuple(stand.doors.connections):
+        connection.drain()
+    await stand.rest()
+    assert not stand.doors.connections
+
+
+async def test_after_the_end_nothing_is_tended_and_nothing_taken_back() -> None:
+    stand = HotStand(Settings(connections_max=10))
+    stand.close()
+    stand.burst.tend()
+    left, right = socket.socketpair()
+    stand.burst.take_back(left)
+    assert right.recv(1) == b""
+    right.close()
+    assert stand.burst.give(5) == []
+    assert stand.burst.connections == 0
+
+
+async def test_the_end_after_a_turn_that_failed_closes_all() -> None:
+    stand = HotStand()
+    with contextlib.closing(stand.client()) as sock:
+        stand.answers.decide = None  # type: ignore[assignment, method-assign]
+        sock.sendall(ANSWER)
+        while not stand.failed.done():
+            await asyncio.sleep(0)
+        assert isinstance(stand.failed.exception(), TypeError)
+        stand.close()
+        assert sock.recv(1) == b""
+
+
+async def test_news_of_a_connection_that_was_given_away_is_forgotten() -> None:
+    with hot_stand() as stand:
+        clients = [stand.client() for _ in range(20)]
+        await stand.rest()
+        for sock in clients:
+            sock.sendall(HEALTH)
+        inner = stand.burst._sweeper
+        inner.sweep(1_000, 4, 0, stand.burst._table.etag)
+        assert inner.unfinished
+        stand.burst._hand_over(inner.reply(stand.burst._table, stand.burst._decide(0)))
+        fds = stand.burst.give(100)
+        assert len(fds) == 16
+        inner.sweep(1_000, 4, 0, stand.burst._table.etag)
+        assert not inner.unfinished
+        for fd in fds:
+            stand.burst.take_back(socket.socket(fileno=fd))
+        await stand.rest()
+        for sock in clients:
+            assert len(whole_replies(drain(sock))) == 1
+            sock.close()
+        await stand.rest()
+        assert stand.burst.connections == 0

@@ -17,7 +17,7 @@ from hairpin.cli.rehearse_screen import RehearsalScreen, print_outcome
 from hairpin.cli.show import load_show
 from hairpin.config import Settings as NodeSettings
 from hairpin.config import read_settings
-from hairpin.errors import YourMistake
+from hairpin.errors import HairpinError, YourMistake
 from hairpin.node.arming_facts import configuration
 from hairpin.node.arming_papers import issue
 from hairpin.rehearsal.arrival import HUMAN, Curve
@@ -201,8 +201,9 @@ def _certify(wish: Wish, out: Path | None, json: bool, temporary: bool) -> NoRet
     screen = RehearsalScreen(wish.fans, len(wish.show.questions), json)
     try:
         outcome = asyncio.run(_until_stopped(wish, screen))
-    except YourMistake:
-        keep_or_remove(wish.work, temporary)
+    except HairpinError as error:
+        nothing = isinstance(error, YourMistake) or not any(wish.work.iterdir())
+        keep_or_remove(wish.work, temporary and nothing)
         raise
     balanced = outcome is None or outcome.findings.ledger.balanced
     kept = keep_or_remove(wish.work, temporary and balanced)

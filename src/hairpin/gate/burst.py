@@ -20,6 +20,8 @@ COLD_BUSY = 4
 """Connections handed over in one turn while answers come: a page costs as much as fifty of them."""
 BUSY = 64
 """A turn with so many requests is a busy one."""
+LAST_TURNS = 100
+"""At the end of the process, for all that arrived before; it must not wait for a flood to end."""
 REFUSED_MS = 2_000
 """How long a connection beyond the limit may take to ask for its 503."""
 
@@ -40,15 +42,21 @@ class Burst:
         self._crowded = False
         self._cold_tasks: set[asyncio.Task[None]] = set()
         self._table = ReplyTable(doors.replies)
+        self._failed: asyncio.Future[None]
 
     @property
     def connections(self) -> int:
         return self._sweeper.connections
 
+    @property
+    def handing(self) -> int:
+        """Connections on their way to the ordinary server, which does not know of them yet."""
+        return len(self._cold_tasks)
+
     def start(self) -> asyncio.Future[None]:
         """Serve until `stop`. The future fails if a turn does, after which nothing is served."""
         loop = asyncio.get_running_loop()
-        failed: asyncio.Future[None] = loop.create_future()
+        self._failed = failed = loop.create_future()
 
         def turn() -> None:
             if failed.done() or self._sweeper.closed:
@@ -69,12 +77,19 @@ class Burst:
     def stop(self) -> None:
         """Answer what has arrived, and close all hot connections."""
         self._listen(False)
-        self.turn()
+        for _ in range(LAST_TURNS):
+            if self._failed.done():
+                break
+            self.turn()
+            if self._sweeper.quiet:
+                break
         asyncio.get_running_loop().remove_reader(self._sweeper.fileno())
         self._sweeper.end()
 
     def tend(self) -> None:
         """Now and then: end what says nothing for too long."""
+        if self._sweeper.closed:
+            return
         now_ms = self._doors.clock.now_ms()
         self._sweeper.close_idle(now_ms - IDLE_TIMEOUT_MS, now_ms - REFUSED_MS)
         self._let_in()

@@ -153,9 +153,12 @@ class Connection(asyncio.Protocol):
     def _go_home(self) -> None:
         if self._home is None or not self._is_idle() or self._transport.get_write_buffer_size():
             return
-        # A descriptor of our own: closing the transport leaves the connection open.
         sock = self._transport.get_extra_info("socket")
-        copy = socket.socket(fileno=os.dup(sock.fileno()))
+        try:
+            # A descriptor of our own: closing the transport leaves the connection open.
+            copy = socket.socket(fileno=os.dup(sock.fileno()))
+        except OSError:  # there are no more just now: it stays, and `tend` tries again
+            return
         self._close()
         self._home(copy)
 

@@ -287,7 +287,7 @@ class Gate:
             self._server.close()
         loop = asyncio.get_running_loop()
         deadline = loop.time() + DRAIN_S
-        while self._doors.connections and loop.time() < deadline:
+        while self._owes() and loop.time() < deadline:
             self.answers.flush()
             for connection in tuple(self._doors.connections):
                 connection.drain()
@@ -296,6 +296,10 @@ class Gate:
         self._end()
         self._bus.publish(TOPIC_SYNCED, self._writer.synced)
         await asyncio.sleep(0.05)  # for the news to leave
+
+    def _owes(self) -> bool:
+        handing = self._burst is not None and self._burst.handing
+        return bool(handing or self._doors.connections)
 
     def _end(self) -> None:
         try:

@@ -45,6 +45,8 @@ Joiners = npt.NDArray[np.void]
 
 PIPELINED_MAX = 256
 """Requests of one connection in one sweep; the rest is for the ordinary server."""
+DOCUMENTS_MAX = 8
+"""The same of whole `/now` documents: the ordinary server goes on as far as the client reads them."""
 FORWARDED_BYTES_MAX = 256
 
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_/"
@@ -148,6 +150,7 @@ def slice_requests(
     PIPELINED_MAX more entries, answers and joins.
     """
     base = libc.address(text)
+    documents = 0
     for _ in range(PIPELINED_MAX):
         kind, line_end = first_line(text, at, end, words, path_byte)
         if kind == 0:
@@ -167,6 +170,17 @@ def slice_requests(
                 last[side] = row
         if line_end - at + size > HEAD_BYTES_MAX:
             return at
+        if kind == NOW and blocks["match_size"][row]:
+            same = matches(
+                text, line_end + blocks["match_at"][row], blocks["match_size"][row], etag
+            )
+            if same < 0:
+                return at
+            kind = NOW_SAME if same else NOW
+        if kind == NOW:
+            documents += 1
+            if documents > DOCUMENTS_MAX:
+                return at
         entry = counts[ENTRIES]
         entries["number"][entry] = 0
         if kind == ANSWER:
@@ -174,13 +188,6 @@ def slice_requests(
             libc.memcpy(libc.address(answers) + number * TEXT_BYTES, base + at + 8, TEXT_BYTES)
             entries["number"][entry] = number
             counts[ANSWERS] = number + 1
-        elif kind == NOW and blocks["match_size"][row]:
-            same = matches(
-                text, line_end + blocks["match_at"][row], blocks["match_size"][row], etag
-            )
-            if same < 0:
-                return at
-            kind = NOW_SAME if same else NOW
         elif kind == JOIN:
             long = blocks["forwarded_size"][row]
             if long > FORWARDED_BYTES_MAX:

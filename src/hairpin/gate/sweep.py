@@ -41,6 +41,8 @@ COLDS, COLD_BYTES, CLOSINGS, ACCEPTED, CROWDED = 4, 5, 6, 7, 8
 HOT, REFUSING, READY, NEXT = 9, 10, 11, 12
 COUNTERS = 13
 
+WATCHED = libc.EPOLLIN | libc.EPOLLRDHUP | libc.EPOLLET
+
 FREE, SERVED, REFUSED = 0, 1, 2
 """What a descriptor is to the sweep."""
 
@@ -75,7 +77,7 @@ def _control(epoll: int, operation: int, fd: int, event: npt.NDArray[np.void]) -
 
     Each arrival is told of once, which saves the kernel asking every socket again after a sweep.
     """
-    event["events"][0] = libc.EPOLLIN | libc.EPOLLET
+    event["events"][0] = WATCHED
     event["fd"][0] = fd
     return libc.epoll_ctl(epoll, operation, fd, libc.address(event))
 
@@ -229,6 +231,7 @@ def sweep(
         ):
             return
         fd = int(events["fd"][counts[NEXT]])
+        ended = events["events"][counts[NEXT]] & libc.EPOLLRDHUP != 0
         fresh = fd == listener
         if fresh:
             fd = -1
@@ -239,7 +242,7 @@ def sweep(
                 accepts += 1
         if not fresh or fd < 0:
             counts[NEXT] += 1
-        if fd < 0 or state[fd] == FREE:  # the latter was told of in an earlier sweep, and is gone
+        if fd < 0 or state[fd] == FREE:  # given away, or closed meanwhile
             continue
         size = libc.recv(fd, libc.address(text), READ_BYTES, libc.MSG_RECV)
         if size < 0 and (libc.errno() == libc.EAGAIN or libc.errno() == libc.EINTR):
@@ -262,7 +265,7 @@ def sweep(
             _hand_over(fd, text, at, size - at, cold, cold_bytes, counts)
         elif fresh:
             _watch(epoll, fd, event, counts, closing)
-        elif size == READ_BYTES:  # there may be more, which nobody would tell of
+        elif ended or size == READ_BYTES:  # there is or may be more, which nobody would tell of
             _control(epoll, libc.EPOLL_CTL_MOD, fd, event)
 
 

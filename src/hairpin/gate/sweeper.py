@@ -60,6 +60,8 @@ class Sweeper:
         """`files_max`: how many descriptors this process may have open; `queue_max`: how many
         answers a commit may take."""
         listener.setblocking(False)  # a sweep must never wait
+        # Connections inherit it: replies are small and must not wait for each other.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._listener = listener
         self.address = listener.getsockname()
         self._epoll = select.epoll()
@@ -116,6 +118,11 @@ class Sweeper:
     def unfinished(self) -> bool:
         """Something is ready that nobody will tell of again: sweep once more."""
         return bool(self._counts[sweep.NEXT] < self._counts[sweep.READY])
+
+    @property
+    def quiet(self) -> bool:
+        """The last sweep found no socket ready."""
+        return bool(self._counts[sweep.READY] <= 0)
 
     @property
     def crowded(self) -> bool:
@@ -249,7 +256,7 @@ class Sweeper:
                 return
             try:
                 peer = peer_number(sock)
-                self._epoll.register(fd, select.EPOLLIN | select.EPOLLET)
+                self._epoll.register(fd, sweep.WATCHED)
             except OSError:  # the client is gone
                 return
             sock.detach()
@@ -263,7 +270,13 @@ class Sweeper:
         fds: list[int] = np.flatnonzero(self._state == sweep.SERVED)[:count].tolist()
         for fd in fds:
             sweep.release(self._epoll.fileno(), fd, self._state, self._counts)
+        self._forget(np.array(fds, np.int32))
         return fds
+
+    def _forget(self, fds: npt.NDArray[np.int32]) -> None:
+        """What was told of them and not read: the numbers may soon be somebody else's."""
+        told = self._events["fd"][self._counts[sweep.NEXT] : max(self._counts[sweep.READY], 0)]
+        told[np.isin(told, fds)] = -1
 
     def close(self, fds: npt.NDArray[np.int32]) -> None:
         sweep.close_all(self._epoll.fileno(), fds, len(fds), self._state, self._counts)
@@ -271,6 +284,7 @@ class Sweeper:
     def close_idle(self, before_ms: int, refused_before_ms: int) -> None:
         """Those that said nothing since then; the latter for those beyond the limit."""
         found = sweep.idle(self._state, self._heard_ms, before_ms, refused_before_ms, self._closing)
+        self._forget(self._closing[:found])
         self.close(self._closing[:found])
 
     def end(self) -> None:

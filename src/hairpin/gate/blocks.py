@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from hairpin import libc
+from hairpin.gate.general import HEAD_BYTES_MAX
 from hairpin.kernel import compiled
 from hairpin.ticket import Bytes
 
 U = np.uint64
 
-HEAD_BYTES_MAX = 16 << 10
 BLOCKS = 4096
 BLOCK_BYTES_MAX = 1024
 """Of a remembered block; browsers send less."""

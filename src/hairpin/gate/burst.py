@@ -43,6 +43,7 @@ class Burst:
         self._cold_tasks: set[asyncio.Task[None]] = set()
         self._table = ReplyTable(doors.replies)
         self._failed: asyncio.Future[None]
+        self._goes_on = False
 
     @property
     def connections(self) -> int:
@@ -56,23 +57,30 @@ class Burst:
     def start(self) -> asyncio.Future[None]:
         """Serve until `stop`. The future fails if a turn does, after which nothing is served."""
         loop = asyncio.get_running_loop()
-        self._failed = failed = loop.create_future()
-
-        def turn() -> None:
-            if failed.done() or self._sweeper.closed:
-                return
-            try:
-                self.turn()
-            except Exception as error:
-                loop.remove_reader(self._sweeper.fileno())
-                failed.set_exception(error)
-            else:
-                if self._sweeper.unfinished:
-                    loop.call_soon(turn)
-
+        self._failed = loop.create_future()
         self._listen(True)
-        loop.add_reader(self._sweeper.fileno(), turn)
-        return failed
+        loop.add_reader(self._sweeper.fileno(), self._told)
+        return self._failed
+
+    def _told(self) -> None:
+        """Something is ready; the turn that goes on where the last one stopped will see it, too."""
+        if not self._goes_on:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        self._goes_on = False
+        if self._failed.done() or self._sweeper.closed:
+            return
+        loop = asyncio.get_running_loop()
+        try:
+            self.turn()
+        except Exception as error:
+            loop.remove_reader(self._sweeper.fileno())
+            self._failed.set_exception(error)
+        else:
+            self._goes_on = self._sweeper.unfinished
+            if self._goes_on:  # once in each turn of the event loop: others want theirs
+                loop.call_soon(self._go_on)
 
     def stop(self) -> None:
         """Answer what has arrived, and close all hot connections."""

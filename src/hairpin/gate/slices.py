@@ -10,7 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hairpin import libc
-from hairpin.gate.blocks import HEAD_BYTES_MAX, NOT_PLAIN, Blocks, find_block
+from hairpin.gate.blocks import NOT_PLAIN, Blocks, find_block
+from hairpin.gate.general import HEAD_BYTES_MAX
+from hairpin.gate.http import ANSWER_TEXT_BYTES
 from hairpin.kernel import compiled
 from hairpin.ticket import Bytes
 
@@ -46,7 +48,8 @@ Joiners = npt.NDArray[np.void]
 PIPELINED_MAX = 256
 """Requests of one connection in one sweep; the rest is for the ordinary server."""
 DOCUMENTS_MAX = 8
-"""The same of whole `/now` documents: the ordinary server goes on as far as the client reads them."""
+"""Whole `/now` documents of one connection in one sweep: then the ordinary server goes on, which
+makes no more of them than the client reads."""
 FORWARDED_BYTES_MAX = 256
 
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_/"
@@ -61,7 +64,7 @@ _NOW_AT = _JOIN_AT + len(_JOIN)
 _OPTIONS_AT = _NOW_AT + len(_NOW)
 _VERSION_AT = _OPTIONS_AT + len(_OPTIONS)
 _NOW_SIZE, _VERSION_SIZE = len(_NOW), len(_VERSION)
-TEXT_BYTES = 32
+TEXT_BYTES = ANSWER_TEXT_BYTES
 
 # Counters of a sweep.
 ENTRIES, ANSWERS, JOINS, FORWARDED = 0, 1, 2, 3
@@ -118,6 +121,28 @@ def matches(text: Bytes, at: int, size: int, etag: Bytes) -> int:
         libc.memcmp(libc.address(text) + at, libc.address(etag), size) == 0
     )
     return 1 if same else 0
+
+
+@compiled
+def _join(
+    fd: int,
+    text: Bytes,
+    who: int,
+    at: int,
+    size: int,
+    counts: npt.NDArray[np.int64],
+    joiners: Joiners,
+    forwarded: Bytes,
+) -> None:
+    """Note a join by the three bytes at `who`; X-Forwarded-For is at `at`."""
+    number, copied = counts[JOINS], counts[FORWARDED]
+    joiners["fd"][number] = fd
+    for i in range(3):
+        joiners["who"][number, i] = text[who + i]
+    joiners["forwarded_at"][number] = copied
+    joiners["forwarded_size"][number] = size
+    libc.memcpy(libc.address(forwarded) + copied, libc.address(text) + at, size)
+    counts[JOINS], counts[FORWARDED] = number + 1, copied + size
 
 
 @compiled
@@ -192,19 +217,9 @@ def slice_requests(
             long = blocks["forwarded_size"][row]
             if long > FORWARDED_BYTES_MAX:
                 return at
-            number, copied = counts[JOINS], counts[FORWARDED]
-            joiners["fd"][number] = fd
-            for i in range(3):
-                joiners["who"][number, i] = text[at + 8 + i]
-            joiners["forwarded_at"][number] = copied
-            joiners["forwarded_size"][number] = long
-            libc.memcpy(
-                libc.address(forwarded) + copied,
-                base + line_end + blocks["forwarded_at"][row],
-                long,
-            )
-            entries["number"][entry] = number
-            counts[JOINS], counts[FORWARDED] = number + 1, copied + long
+            entries["number"][entry] = counts[JOINS]
+            place = line_end + blocks["forwarded_at"][row]
+            _join(fd, text, at + 8, place, long, counts, joiners, forwarded)
         entries["fd"][entry] = fd
         entries["kind"][entry] = kind
         counts[ENTRIES] = entry + 1

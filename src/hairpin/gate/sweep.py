@@ -37,9 +37,9 @@ COLD = np.dtype([("fd", np.int32), ("at", np.int32), ("size", np.int32)])
 Cold = npt.NDArray[np.void]
 
 # Counters of a sweep, after those of the slices; those from HOT on live from sweep to sweep.
-COLDS, COLD_BYTES, CLOSINGS, ACCEPTED, CROWDED = 4, 5, 6, 7, 8
-HOT, REFUSING, READY, NEXT = 9, 10, 11, 12
-COUNTERS = 13
+COLDS, COLD_BYTES, CLOSINGS, CROWDED = 4, 5, 6, 7
+HOT, REFUSING, READY, NEXT = 8, 9, 10, 11
+COUNTERS = 12
 
 WATCHED = libc.EPOLLIN | libc.EPOLLRDHUP | libc.EPOLLET
 
@@ -118,7 +118,6 @@ def _accept(
         counts[REFUSING] += 1
     heard_ms[fd] = now_ms
     _numbers(address, peers, fd)
-    counts[ACCEPTED] += 1
     return fd
 
 

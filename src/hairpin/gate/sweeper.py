@@ -91,7 +91,7 @@ class Sweeper:
         self._short_bytes = np.zeros(SHORT_BYTES, np.uint8)
         self._out = np.zeros(0, np.uint8)
         self.joined: Verdicts = np.zeros(JOINS_MAX, np.int64)
-        """Status of each join of the sweep, to be filled; where it is 201, the rows of these two:"""
+        """Status of each join of the sweep, to be filled; where it is 201, these rows, too:"""
         self.tickets: Bytes = np.zeros((JOINS_MAX, TICKET_CHARS), np.uint8)
         self.claims: Bytes = np.zeros((JOINS_MAX, CLAIM_CHARS), np.uint8)
 

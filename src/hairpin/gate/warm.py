@@ -1,4 +1,4 @@
-"""Compile the kernels of the hot loop, by serving one client of our own with each kind of request."""
+"""Compile the kernels of the hot loop by serving a client of our own with each kind of request."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import resource
 import socket
 
 import pytest
@@ -15,10 +16,18 @@ from hot_stand import HotStand, drain, hot_stand, whole_replies
 from hairpin.config import Settings
 from hairpin.gate import slices, sweeper
 from hairpin.gate.connection import Connection
+from hairpin.gate.http import Replies
 
 ANSWER = answer(TICKETS[0], 0, 1)
 NOW = b"GET /now HTTP/1.1\r\nHost: a\r\n\r\n"
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+def show(stand: HotStand, size: int) -> None:
+    """`/now` has so many bytes."""
+    replies = Replies(b"Thu, 01 Jan 1970 00:00:00 GMT")
+    replies.set_now(b"x" * size, b'"1"')
+    stand.doors.replies = replies
 
 
 async def test_an_end_that_comes_with_a_request_is_noticed() -> None:
@@ -45,7 +54,7 @@ async def test_replies_do_not_wait_for_acknowledgements_of_earlier_ones() -> Non
 
 async def test_documents_that_nobody_reads_are_not_kept_by_the_hundred() -> None:
     with hot_stand(small_buffers=True) as stand:
-        stand.doors.replies.set_now(b"x" * 5_000, b'"1"')
+        show(stand, 5_000)
         with contextlib.closing(stand.client(receive_bytes=2_048)) as sock:
             sock.sendall(NOW * slices.PIPELINED_MAX)
             await stand.rest()
@@ -63,8 +72,7 @@ async def test_documents_that_nobody_reads_are_not_kept_by_the_hundred() -> None
 async def test_a_large_document_is_sent_whole_to_all() -> None:
     with hot_stand() as stand:
         for size in (200_000, 400_000, 10):
-            stand.doors.replies.set_now(b"x" * size, b'"1"')
-            stand.burst._table = sweeper.ReplyTable(stand.doors.replies)
+            show(stand, size)
             clients = [stand.client() for _ in range(4)]
             for sock in clients:
                 sock.sendall(ANSWER + NOW + ANSWER + NOW)
@@ -143,7 +151,7 @@ async def test_after_the_end_nothing_is_tended_and_nothing_taken_back() -> None:
 async def test_the_end_after_a_turn_that_failed_closes_all() -> None:
     stand = HotStand()
     with contextlib.closing(stand.client()) as sock:
-        stand.answers.decide = None  # type: ignore[assignment, method-assign]
+        stand.answers.decide = None
         sock.sendall(ANSWER)
         while not stand.failed.done():
             await asyncio.sleep(0)
@@ -174,3 +182,52 @@ async def test_news_of_a_connection_that_was_given_away_is_forgotten() -> None:
             sock.close()
         await stand.rest()
         assert stand.burst.connections == 0
+
+
+async def test_without_free_descriptors_the_crowd_waits_outside() -> None:
+    with hot_stand() as stand, contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(contextlib.closing(stand.client())) for _ in range(20)]
+        stand.burst.tend()  # its kernels are files, too
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        free = os.dup(clients[-1].fileno())
+        os.close(free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free + 5, hard))
+        try:
+            for sock in clients:
+                sock.sendall(ANSWER)
+            await stand.rest()
+            assert 0 < stand.burst.connections <= 5
+            for _ in range(3):
+                stand.burst.tend()
+                await stand.rest()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        stand.burst.tend()
+        await stand.rest()
+        assert stand.burst.connections == 20
+        for sock in clients:
+            assert [r.status for r in whole_replies(drain(sock))] == [204]
+
+
+async def test_however_much_comes_each_turn_of_the_event_loop_has_one_of_ours() -> None:
+    with hot_stand(Settings(queue_max=1)) as stand, contextlib.ExitStack() as stack:
+        turns, turn = [0], stand.burst.turn
+
+        def counted() -> None:
+            turns[-1] += 1
+            turn()
+
+        stand.burst.turn = counted  # type: ignore[method-assign]
+        clients = [stack.enter_context(contextlib.closing(stand.client())) for _ in range(200)]
+        for _ in range(100):
+            for sock in clients:
+                sock.sendall(ANSWER)
+            await asyncio.sleep(0)
+            turns.append(0)
+        assert sum(turns) >= 50
+        assert max(turns) <= 2
+        while sum(turns[-20:]):
+            await asyncio.sleep(0)
+            turns.append(0)
+        for sock in clients:
+            assert len(whole_replies(drain(sock))) == 100

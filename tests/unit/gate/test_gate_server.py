@@ -214,3 +214,25 @@ async def test_reports_say_what_was_done(house: House) -> None:
     assert report.refused == {"not open": 1, "no such question or choice": 1}
     assert report.incarnation == house.gate.incarnation
     assert report.commits >= 1
+
+
+async def test_the_end_waits_for_what_was_just_handed_to_the_ordinary_server(house: House) -> None:
+    text = answer_text(issue(7, 1, 2, KEY), 0, 1, 5)
+    async with house.serving():
+        address = house.listener.getsockname()
+        with contextlib.closing(socket.create_connection(address)) as sock:
+            sock.sendall(
+                b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+                b"POST /a/" + text + b" HTTP/1.1\r\nHost: a\r\n\r\n"
+            )
+            house.stop.set()
+            sock.setblocking(False)
+            received = b""
+            while data := await asyncio.get_running_loop().sock_recv(sock, 1 << 16):
+                received += data
+    statuses = []
+    while taken := take_reply(received):
+        statuses.append(taken[0].status)
+        received = taken[1]
+    assert statuses == [200, 204]
+    assert house.strand()[-2:] == [1, "seal"]

@@ -108,8 +108,7 @@ def test_a_block_that_the_kernel_finds_plain_is_plain(block: bytes) -> None:
 
     def find() -> int:
         return blocks.find_block(
-            *(text, 0, len(text), blocks.HEAD_END, blocks.CLASSES, blocks.NAMES, blocks.NAME_AT),
-            *(rows, texts),
+            *(text, 0, len(text), rows, texts),
         )
 
     row = find()
@@ -157,7 +156,7 @@ def test_an_etag_is_compared_as_the_words_say_or_not_at_all(value: bytes, etag: 
 @example(b"POST /a/" + b"%" * 32 + b" HTTP/1.1\r\n")
 def test_a_first_line_is_hot_for_both_or_for_the_ordinary_server_alone(line: bytes) -> None:
     text = np.frombuffer(line + b"~", np.uint8)
-    kind, end = slices.first_line(text, 0, len(line), slices.WORDS, slices.PATH_BYTE)
+    kind, end = slices.first_line(text, 0, len(line))
     if kind == slices.NOW:
         assert line.startswith(http.NOW)
         assert end == len(http.NOW)

@@ -36,14 +36,13 @@ Blocks = npt.NDArray[np.void]
 NOT_PLAIN = -1
 
 _TOKEN, _VALUE = 1, 2
-_CLASSES: Bytes = np.zeros(256, np.uint8)
-_CLASSES[list(b"!#$%&'*+-.^_`|~")] |= _TOKEN
+CLASSES: Bytes = np.zeros(256, np.uint8)
+CLASSES[list(b"!#$%&'*+-.^_`|~")] |= _TOKEN
 for _first, _last in (b"09", b"AZ", b"az"):
-    _CLASSES[_first : _last + 1] |= _TOKEN
-_CLASSES[0x20:0x7F] |= _VALUE
-_CLASSES[0x80:] |= _VALUE
-_CLASSES[0x09] |= _VALUE
-CLASSES = _CLASSES
+    CLASSES[_first : _last + 1] |= _TOKEN
+CLASSES[0x20:0x7F] |= _VALUE
+CLASSES[0x80:] |= _VALUE
+CLASSES[0x09] |= _VALUE
 
 _NAMES = (
     b"te",
@@ -61,6 +60,7 @@ _NAMES = (
 NAMES: Bytes = np.frombuffer(b"".join(_NAMES) + b"keep-alive", np.uint8).copy()
 NAME_AT = np.array([0, *np.cumsum([len(name) for name in _NAMES])], np.int64)
 _KEEP_ALIVE_AT = int(NAME_AT[-1])
+# Kernels take these arrays as constants of theirs.
 _HOST, _CONNECTION, _MATCH, _LENGTH, _FORWARDED = 1, 5, 6, 7, 8
 HEAD_END: Bytes = np.frombuffer(b"\r\n\r\n", np.uint8).copy()
 
@@ -80,10 +80,10 @@ def same_text(text: Bytes, at: int, lower: Bytes, lower_at: int, size: int) -> b
 
 
 @compiled
-def _which(text: Bytes, at: int, size: int, names: Bytes, name_at: npt.NDArray[np.int64]) -> int:
+def _which(text: Bytes, at: int, size: int) -> int:
     """The number of a name that matters, -1 for all others."""
-    for i in range(len(name_at) - 1):
-        if size == name_at[i + 1] - name_at[i] and same_text(text, at, names, name_at[i], size):
+    for i in range(len(NAME_AT) - 1):
+        if size == NAME_AT[i + 1] - NAME_AT[i] and same_text(text, at, NAMES, NAME_AT[i], size):
             return i
     return -1
 
@@ -93,9 +93,6 @@ def judge(
     text: Bytes,
     at: int,
     end: int,
-    classes: Bytes,
-    names: Bytes,
-    name_at: npt.NDArray[np.int64],
     block: Blocks,
     row: int,
 ) -> bool:
@@ -107,16 +104,16 @@ def judge(
     block["size"][row] = end - start
     while at < end - 2:
         name = at
-        while classes[text[at]] & _TOKEN:
+        while CLASSES[text[at]] & _TOKEN:
             at += 1
         if at == name or text[at] != _COLON:
             return False
-        which = _which(text, name, at - name, names, name_at)
+        which = _which(text, name, at - name)
         at += 1
         while text[at] == _SPACE or text[at] == _TAB:
             at += 1
         value = at
-        while classes[text[at]] & _VALUE:
+        while CLASSES[text[at]] & _VALUE:
             at += 1
         if text[at] != _CR or text[at + 1] != _LF:
             return False
@@ -139,7 +136,7 @@ def judge(
             if size != 1 or text[value] != _ZERO or lengths > 1:
                 return False
         elif which == _CONNECTION:
-            if size != 10 or not same_text(text, value, names, name_at[-1], 10):
+            if size != 10 or not same_text(text, value, NAMES, _KEEP_ALIVE_AT, 10):
                 return False
         elif which == _MATCH:
             if block["match_size"][row] or size == 0:
@@ -181,10 +178,6 @@ def find_block(
     text: Bytes,
     at: int,
     end: int,
-    head_end: Bytes,
-    classes: Bytes,
-    names: Bytes,
-    name_at: npt.NDArray[np.int64],
     blocks: Blocks,
     texts: Bytes,
 ) -> int:
@@ -193,20 +186,18 @@ def find_block(
     NOT_PLAIN if it is not plain, or not whole before `end`. `texts` has shape (BLOCKS, bytes).
     """
     base = libc.address(text)
-    found = libc.memmem(base + at, end - at, libc.address(head_end), 4)
+    found = libc.memmem(base + at, end - at, libc.address(HEAD_END), 4)
     if found == 0:
         return NOT_PLAIN
     size = found - base + 4 - at
     if size > BLOCK_BYTES_MAX:
-        plain = size <= HEAD_BYTES_MAX and judge(
-            text, at, at + size, classes, names, name_at, blocks, SCRATCH
-        )
+        plain = size <= HEAD_BYTES_MAX and judge(text, at, at + size, blocks, SCRATCH)
         return SCRATCH if plain else NOT_PLAIN
     row = _hash(text, at, size)
     place = libc.address(texts) + row * BLOCK_BYTES_MAX
     if blocks["size"][row] == size and libc.memcmp(place, base + at, size) == 0:
         return row
-    if not judge(text, at, at + size, classes, names, name_at, blocks, SCRATCH):
+    if not judge(text, at, at + size, blocks, SCRATCH):
         return NOT_PLAIN
     if blocks["forwarded_size"][SCRATCH]:
         return SCRATCH  # each client's is another: it would only push out those that come again

@@ -71,38 +71,36 @@ ENTRIES, ANSWERS, JOINS, FORWARDED = 0, 1, 2, 3
 
 
 @compiled
-def _is(text: Bytes, at: int, end: int, words: Bytes, word: int, size: int) -> bool:
+def _is(text: Bytes, at: int, end: int, word: int, size: int) -> bool:
     return (
         end - at >= size
-        and libc.memcmp(libc.address(text) + at, libc.address(words) + word, size) == 0
+        and libc.memcmp(libc.address(text) + at, libc.address(WORDS) + word, size) == 0
     )
 
 
 @compiled
-def first_line(
-    text: Bytes, at: int, end: int, words: Bytes, path_byte: npt.NDArray[np.bool]
-) -> tuple[int, int]:
+def first_line(text: Bytes, at: int, end: int) -> tuple[int, int]:
     """What the request at `at` asks for, and where its first line ends; (0, at) if not hot."""
-    if _is(text, at, end, words, 0, 8):
+    if _is(text, at, end, 0, 8):
         line_end = at + 8 + TEXT_BYTES
-        good = _is(text, line_end, end, words, _VERSION_AT, _VERSION_SIZE)
+        good = _is(text, line_end, end, _VERSION_AT, _VERSION_SIZE)
         if good:
             for i in range(at + 8, line_end):
-                good &= path_byte[text[i]]
+                good &= PATH_BYTE[text[i]]
         return (ANSWER, line_end + _VERSION_SIZE) if good else (0, at)
-    if _is(text, at, end, words, _NOW_AT, _NOW_SIZE):
+    if _is(text, at, end, _NOW_AT, _NOW_SIZE):
         return NOW, at + _NOW_SIZE
-    if _is(text, at, end, words, _JOIN_AT, 8):
-        if _is(text, at + 11, end, words, _VERSION_AT, _VERSION_SIZE) and (
+    if _is(text, at, end, _JOIN_AT, 8):
+        if _is(text, at + 11, end, _VERSION_AT, _VERSION_SIZE) and (
             48 <= text[at + 8] <= 57 and 65 <= text[at + 9] <= 90 and 65 <= text[at + 10] <= 90
         ):
             return JOIN, at + 11 + _VERSION_SIZE
         return 0, at
-    if _is(text, at, end, words, _OPTIONS_AT, 8):
+    if _is(text, at, end, _OPTIONS_AT, 8):
         stop = at + 8
         while stop < end and 33 <= text[stop] <= 126:
             stop += 1
-        if stop > at + 8 and _is(text, stop, end, words, _VERSION_AT, _VERSION_SIZE):
+        if stop > at + 8 and _is(text, stop, end, _VERSION_AT, _VERSION_SIZE):
             return PREFLIGHT, stop + _VERSION_SIZE
     return 0, at
 
@@ -153,12 +151,6 @@ def slice_requests(
     fd: int,
     last: npt.NDArray[np.int32],
     etag: Bytes,
-    words: Bytes,
-    path_byte: npt.NDArray[np.bool],
-    head_end: Bytes,
-    classes: Bytes,
-    names: Bytes,
-    name_at: npt.NDArray[np.int64],
     blocks: Blocks,
     block_texts: Bytes,
     counts: npt.NDArray[np.int64],
@@ -177,7 +169,7 @@ def slice_requests(
     base = libc.address(text)
     documents = 0
     for _ in range(PIPELINED_MAX):
-        kind, line_end = first_line(text, at, end, words, path_byte)
+        kind, line_end = first_line(text, at, end)
         if kind == 0:
             return at
         side = 0 if kind == NOW else 1
@@ -185,9 +177,7 @@ def slice_requests(
         size = int(blocks["size"][row])
         known = block_texts.shape[1] * row + libc.address(block_texts)
         if size == 0 or end - line_end < size or libc.memcmp(base + line_end, known, size) != 0:
-            row = find_block(
-                text, line_end, end, head_end, classes, names, name_at, blocks, block_texts
-            )
+            row = find_block(text, line_end, end, blocks, block_texts)
             if row == NOT_PLAIN:
                 return at
             size = int(blocks["size"][row])

@@ -193,12 +193,6 @@ def sweep(
     last: npt.NDArray[np.int32],
     text: Bytes,
     etag: Bytes,
-    words: Bytes,
-    path_byte: npt.NDArray[np.bool],
-    head_end: Bytes,
-    classes: Bytes,
-    names: Bytes,
-    name_at: npt.NDArray[np.int64],
     blocks: Blocks,
     block_texts: Bytes,
     counts: npt.NDArray[np.int64],
@@ -256,7 +250,7 @@ def sweep(
             counts[CLOSINGS] += 1
             continue
         at = slice_requests(
-            text, 0, size, fd, last[fd], etag, words, path_byte, head_end, classes, names, name_at,
+            text, 0, size, fd, last[fd], etag,
             blocks, block_texts, counts, entries, answers, joiners, forwarded,
         )  # fmt: skip
         if at < size:

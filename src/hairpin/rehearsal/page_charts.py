@@ -220,6 +220,10 @@ def _decades(frame: Frame) -> Iterator[str]:
         yield (f'<text class="tick-x" x="{x}" y="{frame.height - 8}">{_ms(10.0**power)}</text>')
 
 
+LABEL_WIDTH = 88
+"""Of the longest, such as "p99.9 96.8 ms"."""
+
+
 def _quantiles(frame: Frame, latency: Latency, y: int, limit_ms: float | None) -> Iterator[str]:
     at: Callable[[float], float] = lambda ms: frame.x(_decade(ms))  # noqa: E731 - one short name
     marks = (
@@ -240,8 +244,8 @@ def _quantiles(frame: Frame, latency: Latency, y: int, limit_ms: float | None) -
     for name, ms in marks:
         x = at(ms)
         yield f'<circle class="dot" cx="{x}" cy="{y}" r="{3.2 if name == "max" else 4.6}"/>'
-        if x - previous >= 62 or name == "p99.9":  # labels must not meet
-            above = x - previous < 62
+        if x - previous >= LABEL_WIDTH or name == "p99.9":  # labels must not meet
+            above = x - previous < LABEL_WIDTH
             label_y = y - 10 if above else y + 19
             yield f'<text class="mark-name" x="{x}" y="{label_y}">{name} {_ms(ms)}</text>'
             previous = previous if above else x

@@ -14,7 +14,7 @@ import pytest
 import uvloop
 from gate_stand import KEY
 from hot_stand import HotStand, drain
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from raw_http import Reply, take_reply
 
@@ -197,7 +197,8 @@ class Crowd:
                 client.send(1 << 20)
                 client.read()
             self.tend()
-            await asyncio.sleep(0)
+            # Not 0: a window that opens again is told of by the kernel's timers, in real time.
+            await asyncio.sleep(0.001)
 
     def _compare(self) -> None:
         inside = sum(not (client.ended or client.refused) for client in self.clients)
@@ -237,6 +238,7 @@ def open_files() -> set[str]:
 
 @pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop])
 @given(seed=st.integers(0, 1 << 32))
+@example(seed=3_501_803_757)
 @settings(max_examples=25, deadline=None)
 def test_whatever_a_crowd_does(
     loop_factory: Callable[[], asyncio.AbstractEventLoop], seed: int

@@ -188,6 +188,16 @@ def ratios(
     return tuple(found)
 
 
+def across_states(samples: tuple[Sample, ...], bound: Bound) -> float | None:
+    """The median ratio of all rounds, whatever state each sample was taken in. Only for goals so
+    loose that a change of state, which moves ratios by a third, cannot decide them."""
+    every = list(samples)
+    mine = _by_round(every, bound.contender, bound.figure)
+    bases = _by_round(every, bound.base, bound.figure) if bound.base else dict.fromkeys(mine, 1.0)
+    pairs = [value / bases[number] for number, value in mine.items() if bases.get(number)]
+    return statistics.median(pairs) if pairs else None
+
+
 def _by_round(samples: list[Sample], contender: str, figure: str) -> dict[int, float]:
     values = {
         sample.round: sample.figure(figure) for sample in samples if sample.contender == contender

@@ -86,6 +86,20 @@ def test_a_bound_must_hold_in_each_state() -> None:
     assert judged.verdict is BoundVerdict.MISSED
 
 
+def test_a_restless_machine_is_judged_across_its_states() -> None:
+    """Only where the goal is loose: no pair of one state is there to judge by."""
+    bound = Bound("ours", "base", at_most=2.0)
+    samples = tuple(
+        each
+        for n in (1, 2, 3)
+        for each in (sample("base", n, 1.0, MOVED), sample("ours", n, 0.5 * n, FAR))
+    )
+    (judged,) = report.judge(group(samples, bound))
+    assert judged.verdict is BoundVerdict.NONE
+    assert report.across_states(samples, bound) == 1.0
+    assert report.across_states(samples[:1], bound) is None
+
+
 def test_a_bound_may_be_on_a_further_figure_by_itself() -> None:
     samples = tuple(sample("ours", n, 1.0, NEAR, late_ms=200.0 + n) for n in range(3))
     at_most = Bound("ours", "", at_most=250.0, figure="late_ms")

@@ -19,7 +19,7 @@ check: .venv/check.stamp
 	$(BIN)/mypy
 	PYTHONPATH=src $(BIN)/lint-imports
 
-# Everything against everything takes a quarter of an hour; BENCH="--only counting" measures a part.
+# Everything against everything takes some 25 minutes; BENCH="--only counting" measures a part.
 bench: .venv/bench.stamp
 	$(BIN)/python -m bench $(BENCH)
 

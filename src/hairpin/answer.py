@@ -18,6 +18,3 @@ RECORD = np.dtype(
 )
 Records = npt.NDArray[np.void]
 """1-d array of RECORD."""
-
-ELAPSED_MAX_MS = (1 << 28) - 1
-"""Elapsed time travels as seven hex digits."""

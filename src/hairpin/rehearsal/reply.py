@@ -19,7 +19,7 @@ _CLOSE = np.frombuffer(b"connection: close", dtype=np.uint8)
 _CODING = np.frombuffer(b"transfer-encoding:", dtype=np.uint8)
 _VERSION = np.frombuffer(b"HTTP/1.", dtype=np.uint8)
 
-LF, CR, SPACE, ZERO, NINE = 10, 13, 32, 48, 57
+LF, SPACE, ZERO, NINE = 10, 32, 48, 57
 
 
 @compiled

@@ -1,7 +1,7 @@
 """The wire for TLS, and for systems without epoll: asyncio's own connections.
 
-It costs some twenty times what `sockets` costs, of which the encryption is only a part: give a
-crowd behind TLS its own machine, and more processes.
+It costs far more than `sockets`, for Python has its turn with each request, and TLS comes on top:
+give a crowd behind TLS its own machine, and more processes.
 """
 
 from __future__ import annotations

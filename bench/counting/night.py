@@ -13,7 +13,7 @@ from hairpin.journal.disk import DiskJournal
 from hairpin.messages import AnyControl, Armed, Born, Closed, Marked, Opened
 from hairpin.show import Show
 from hairpin.showfile import read_show
-from hairpin.world import RealDisk, World, real_world
+from hairpin.world import RealDisk, real_world
 
 ANSWERS_PER_QUESTION = 10_000_000
 _QUESTION = """
@@ -33,8 +33,7 @@ class Unsynced(RealDisk):
 
 def write_night(directory: Path, size: int, fans: int) -> int:
     """`size` answers in frames of BATCH, random fans; returns how many count."""
-    real = real_world()
-    journal = DiskJournal.create(World(real.clock, real.dice, Unsynced()), directory)
+    journal = DiskJournal.create(real_world(disk=Unsynced()), directory)
     questions = -(-size // ANSWERS_PER_QUESTION)
     show = _show(questions, fans)
     director, gate = journal.writer(), journal.writer()

@@ -1,18 +1,23 @@
-"""The one seam to what is not deterministic: clock, dice and disk.
+"""The one seam to what is not deterministic: clock, dice, disk, threads and network.
 
 Everything else receives a `World`. The real one is made by `real_world()`; a simulated one needs
-to implement the same three small ports.
+to implement the same small ports.
 """
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
 import random
 import secrets
+import socket
 import sys
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Protocol
 
 import msgspec
@@ -44,17 +49,19 @@ class Disk(Protocol):
     """The few file operations on which durability rests. Errors are `OSError`."""
 
     def create(self, path: Path, mode: int = 0o600) -> int:
-        """Open a file that must not exist yet, for appending; its name is durable on return."""
+        """Open a file that must not exist yet, for writing; its name is durable on return."""
         ...
 
-    def open_append(self, path: Path) -> int: ...
+    def open(self, path: Path) -> int:
+        """Open a file that exists, for writing."""
+        ...
 
-    def append(self, fd: int, data: bytes) -> None:
-        """Write all of `data` at the end; not durable yet."""
+    def write(self, fd: int, offset: int, data: bytes) -> None:
+        """Write all of `data` there; not durable yet."""
         ...
 
     def sync(self, fd: int) -> None:
-        """What was appended is durable on return."""
+        """What was written is durable on return."""
         ...
 
     def truncate(self, fd: int, size_bytes: int) -> None: ...
@@ -67,8 +74,20 @@ class Disk(Protocol):
         """Names in `directory`, sorted; none if it does not exist."""
         ...
 
+    def make_directory(self, directory: Path) -> None:
+        """With its parents, for the owner only; no mistake if it exists. Durable on return."""
+        ...
+
     def replace(self, path: Path, data: bytes, mode: int = 0o600) -> None:
         """Set the whole content of a file, durably and all at once."""
+        ...
+
+    def rename(self, path: Path, new: Path) -> None:
+        """Within one directory, durably; a file that is called `new` gives way."""
+        ...
+
+    def remove(self, path: Path) -> None:
+        """Durably; no mistake if it does not exist."""
         ...
 
     def lock(self, fd: int) -> bool:
@@ -78,10 +97,65 @@ class Disk(Protocol):
     def close(self, fd: int) -> None: ...
 
 
+class Job(msgspec.Struct, frozen=True):
+    """What came of something that was done in a lane."""
+
+    lane: int
+    error: Exception | None
+
+
+class Lanes(Protocol):
+    """Slow work of one owner: jobs of one lane one after the other, lanes side by side.
+
+    Only the owner's thread calls this; jobs run elsewhere.
+    """
+
+    def open(self, directory: Path) -> int:
+        """A lane for work on what lies in this directory; returns its number, from 0."""
+        ...
+
+    def submit(self, lane: int, job: Callable[[], None]) -> None: ...
+
+    def next(self, timeout_ms: float) -> Job | None:
+        """A job that ended, in order of ending; None if none does in time."""
+        ...
+
+    def close(self) -> None:
+        """No more jobs; waits for nothing. Those that wait in a lane may or may not be done."""
+        ...
+
+
+class Threads(Protocol):
+    def lanes(self) -> Lanes: ...
+
+
+class Server(Protocol):
+    def close(self) -> None:
+        """Accept no more connections; those that are open stay."""
+        ...
+
+
+class Net(Protocol):
+    """How connections reach a process."""
+
+    @property
+    def sockets(self) -> bool:
+        """Are connections file descriptors of this system?"""
+        ...
+
+    async def serve(
+        self, factory: Callable[[], asyncio.Protocol], listener: socket.socket
+    ) -> Server:
+        """Give each new connection of `listener` a protocol, on the running loop."""
+        ...
+
+
 class World(msgspec.Struct, frozen=True):
     clock: Clock
     dice: Dice
     disk: Disk
+    threads: Threads
+    net: Net
 
 
 class RealClock:
@@ -114,7 +188,7 @@ class RealDice:
 
 class RealDisk:
     def create(self, path: Path, mode: int = 0o600) -> int:
-        fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC, mode)
+        fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, mode)
         try:
             os.fsync(fd)
             self._sync_directory(path.parent)
@@ -124,13 +198,14 @@ class RealDisk:
             raise
         return fd
 
-    def open_append(self, path: Path) -> int:
-        return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+    def open(self, path: Path) -> int:
+        return os.open(path, os.O_RDWR | os.O_CLOEXEC)
 
-    def append(self, fd: int, data: bytes) -> None:
+    def write(self, fd: int, offset: int, data: bytes) -> None:
         view = memoryview(data)
         while view:
-            view = view[os.write(fd, view) :]
+            written = os.pwrite(fd, view, offset)
+            view, offset = view[written:], offset + written
 
     def sync(self, fd: int) -> None:
         # macOS has no fdatasync, and its fsync does not reach the platter; F_FULLFSYNC does.
@@ -156,12 +231,18 @@ class RealDisk:
         except FileNotFoundError:
             return []
 
+    def make_directory(self, directory: Path) -> None:
+        missing = [path for path in (directory, *directory.parents) if not path.exists()]
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for path in missing:
+            self._sync_directory(path.parent)
+
     def replace(self, path: Path, data: bytes, mode: int = 0o600) -> None:
         part = path.with_name(f".{path.name}.{os.getpid()}.part")
         fd = os.open(part, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, mode)
         try:
             try:
-                self.append(fd, data)
+                self.write(fd, 0, data)
                 os.fsync(fd)
             finally:
                 os.close(fd)
@@ -169,6 +250,14 @@ class RealDisk:
         except OSError:
             part.unlink(missing_ok=True)
             raise
+        self._sync_directory(path.parent)
+
+    def rename(self, path: Path, new: Path) -> None:
+        path.replace(new)
+        self._sync_directory(new.parent)
+
+    def remove(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
         self._sync_directory(path.parent)
 
     def lock(self, fd: int) -> bool:
@@ -190,5 +279,60 @@ class RealDisk:
             os.close(fd)
 
 
-def real_world() -> World:
-    return World(RealClock(), RealDice(), RealDisk())
+class RealLanes:
+    """A thread for each lane. A thread that hangs in the kernel keeps nobody from ending."""
+
+    def __init__(self) -> None:
+        self._queues: list[SimpleQueue[Callable[[], None] | None]] = []
+        self._done: SimpleQueue[Job] = SimpleQueue()
+
+    def open(self, directory: Path) -> int:
+        queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        lane = len(self._queues)
+        self._queues.append(queue)
+        work = threading.Thread(
+            target=self._work, args=(lane, queue), name=f"lane {directory}", daemon=True
+        )
+        work.start()
+        return lane
+
+    def submit(self, lane: int, job: Callable[[], None]) -> None:
+        self._queues[lane].put(job)
+
+    def next(self, timeout_ms: float) -> Job | None:
+        try:
+            return self._done.get(timeout_ms > 0, timeout_ms / 1000 or None)
+        except Empty:
+            return None
+
+    def close(self) -> None:
+        for queue in self._queues:
+            queue.put(None)
+
+    def _work(self, lane: int, queue: SimpleQueue[Callable[[], None] | None]) -> None:
+        while (job := queue.get()) is not None:
+            error: Exception | None = None
+            try:
+                job()
+            except Exception as failure:
+                error = failure
+            self._done.put(Job(lane, error))
+
+
+class RealThreads:
+    def lanes(self) -> Lanes:
+        return RealLanes()
+
+
+class RealNet:
+    sockets = True
+
+    async def serve(
+        self, factory: Callable[[], asyncio.Protocol], listener: socket.socket
+    ) -> Server:
+        return await asyncio.get_running_loop().create_server(factory, sock=listener, backlog=4096)
+
+
+def real_world(clock: Clock | None = None, disk: Disk | None = None) -> World:
+    """`clock`, `disk`: others than the real ones, for whoever measures or breaks them."""
+    return World(clock or RealClock(), RealDice(), disk or RealDisk(), RealThreads(), RealNet())

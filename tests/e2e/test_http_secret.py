@@ -28,7 +28,7 @@ from hairpin.node.stage import Stage
 from hairpin.order import Step
 from hairpin.show import schedule
 from hairpin.web import load_assets
-from hairpin.world import RealDice, RealDisk, World
+from hairpin.world import real_world
 
 KEYS = Keys(5, "00" * 16, "11" * 16, "token")
 ASKED = question("Which one?", explanation="It stands in the book.", right=1)
@@ -47,7 +47,7 @@ class Theatre:
 
     def __init__(self, directory: Path, show_text: str) -> None:
         self.clock = SetClock()
-        world = World(self.clock, RealDice(), RealDisk())
+        world = real_world(self.clock)
         path = directory / "show.toml"
         path.write_text(show_text)
         show = load_show(path)

@@ -16,7 +16,7 @@ from hairpin.journal import Writer, encode_control
 from hairpin.journal.disk import DiskJournal
 from hairpin.show import Show
 from hairpin.tally.keeper import Keeper
-from hairpin.world import RealDice, World
+from hairpin.world import real_world
 
 
 class FixedClock:
@@ -44,7 +44,7 @@ class DiskNight:
     ) -> None:
         self.directory = directory
         self.clock = FixedClock()
-        self.world = World(self.clock, RealDice(), FaultyDisk())
+        self.world = real_world(self.clock, FaultyDisk())
         self.journal = DiskJournal.create(self.world, directory)
         self.show = show or make_show(2)
         self.keeper = Keeper(self.journal, self.clock, worker or InlineWorker())

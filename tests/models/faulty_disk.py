@@ -8,12 +8,12 @@ from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
-from hairpin.world import RealClock, RealDice, RealDisk, World
+from hairpin.world import RealDisk, World, real_world
 
 
 @dataclass
 class Fault:
-    """The next call of `operation` fails. An append writes `keep` bytes before it does."""
+    """The next call of `operation` fails. A write writes `keep` bytes before it does."""
 
     operation: str
     code: int = errno.EIO
@@ -28,13 +28,13 @@ class FaultyDisk(RealDisk):
 
     def create(self, path: Path, mode: int = 0o600) -> int:
         self._fail("create")
-        return os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC, mode)
+        return os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, mode)
 
-    def append(self, fd: int, data: bytes) -> None:
-        if self._due("append"):
-            super().append(fd, data[: self.faults[0].keep])
-        self._fail("append")
-        super().append(fd, data)
+    def write(self, fd: int, offset: int, data: bytes) -> None:
+        if self._due("write"):
+            super().write(fd, offset, data[: self.faults[0].keep])
+        self._fail("write")
+        super().write(fd, offset, data)
 
     def sync(self, fd: int) -> None:
         self._fail("sync")
@@ -58,4 +58,4 @@ class FaultyDisk(RealDisk):
 
 def faulty_world(*faults: Fault) -> tuple[World, FaultyDisk]:
     disk = FaultyDisk(*faults)
-    return World(RealClock(), RealDice(), disk), disk
+    return real_world(disk=disk), disk

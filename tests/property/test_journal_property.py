@@ -16,7 +16,7 @@ from hairpin.journal.reader import segment_name
 
 commits = st.tuples(st.just("commit"), st.integers(0, 90))
 rolls = st.tuples(st.just("roll"), st.just(0))
-faults = st.tuples(st.sampled_from(["append", "sync", "truncate", "create"]), st.integers(0, 200))
+faults = st.tuples(st.sampled_from(["write", "sync", "truncate", "create"]), st.integers(0, 200))
 follows = st.tuples(st.just("follow"), st.just(0))
 histories = st.lists(st.one_of(commits, commits, rolls, faults, follows), max_size=25)
 

@@ -21,7 +21,7 @@ from hairpin.cli.show import load_show
 from hairpin.node.data import DataDirectory
 from hairpin.node.purge import DAY_MS
 from hairpin.show import Retention
-from hairpin.world import RealDice, RealDisk, World, real_world
+from hairpin.world import real_world
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parents[1] / "examples"
@@ -75,7 +75,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "empty").mkdir()
     clock = FixedClock()
     clock.at_ms = opened_ms(1) + 20_000 + 2 * DAY_MS
-    world = World(clock, RealDice(), RealDisk())
+    world = real_world(clock)
     monkeypatch.setattr("hairpin.cli.results.real_world", lambda: world)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "100")

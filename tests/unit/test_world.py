@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from hairpin.world import RealDisk
 disk = RealDisk()
-print(disk.lock(disk.open_append(Path(sys.argv[1]))), flush=True)
+print(disk.lock(disk.open(Path(sys.argv[1]))), flush=True)
 sys.stdin.read()
 """
 
@@ -41,14 +41,14 @@ def test_secrets_differ_and_chances_stay_in_bounds() -> None:
     assert all(2.0 <= dice.uniform(2.0, 3.0) <= 3.0 for _ in range(50))
 
 
-def test_what_is_appended_is_read_back(disk: RealDisk, tmp_path: Path) -> None:
+def test_what_is_written_is_read_back(disk: RealDisk, tmp_path: Path) -> None:
     path = tmp_path / "strand"
     fd = disk.create(path)
-    disk.append(fd, b"one")
-    disk.append(fd, b"two")
+    disk.write(fd, 0, b"one")
+    disk.write(fd, 3, b"two")
     disk.sync(fd)
     disk.truncate(fd, 4)
-    disk.append(fd, b"!")
+    disk.write(fd, 4, b"!")
     disk.close(fd)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert disk.read(path, 0, 100) == b"onet!"
@@ -57,15 +57,15 @@ def test_what_is_appended_is_read_back(disk: RealDisk, tmp_path: Path) -> None:
     assert disk.size(path) == 5
 
 
-def test_an_append_goes_on_after_a_short_write(
+def test_a_write_goes_on_after_a_short_write(
     disk: RealDisk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "strand"
     fd = disk.create(path)
-    write = os.write
+    write = os.pwrite
     with monkeypatch.context() as patched:
-        patched.setattr("os.write", lambda to, data: write(to, bytes(data[:2])))
-        disk.append(fd, b"abcdefg")
+        patched.setattr("os.pwrite", lambda to, data, at: write(to, bytes(data[:2]), at))
+        disk.write(fd, 0, b"abcdefg")
     disk.close(fd)
     assert path.read_bytes() == b"abcdefg"
 
@@ -133,7 +133,7 @@ def test_a_lock_has_one_holder_and_ends_with_its_file(disk: RealDisk, tmp_path: 
     holder = disk.create(path)
     assert disk.lock(holder)
     assert disk.lock(holder), "the holder may ask again"
-    other = disk.open_append(path)
+    other = disk.open(path)
     assert not disk.lock(other)
     disk.close(holder)
     assert disk.lock(other)
@@ -148,7 +148,7 @@ def test_a_lock_ends_with_its_process(disk: RealDisk, tmp_path: Path) -> None:
     )
     assert holder.stdout is not None
     assert holder.stdout.readline() == b"True\n"
-    fd = disk.open_append(path)
+    fd = disk.open(path)
     held = not disk.lock(fd)
     holder.kill()
     holder.communicate()

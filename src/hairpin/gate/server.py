@@ -43,7 +43,7 @@ from hairpin.messages import (
 )
 from hairpin.ticket import TicketKey
 from hairpin.web import Asset
-from hairpin.world import World
+from hairpin.world import Server, World
 
 log = structlog.get_logger()
 
@@ -109,7 +109,7 @@ class Gate:
         self._runtime = runtime
         self._burst: Burst | None = None
         self._siblings: Siblings | None = None
-        self._server: asyncio.Server | None = None
+        self._server: Server | None = None
 
     async def run(
         self, listener: socket.socket, ready: Callable[[], None], stop: asyncio.Event
@@ -143,10 +143,8 @@ class Gate:
 
         Returns what fails if serving does.
         """
-        if not libc.AVAILABLE:
-            self._server = await asyncio.get_running_loop().create_server(
-                lambda: Connection(self._doors), sock=listener, backlog=4096
-            )
+        if not (libc.AVAILABLE and self._world.net.sockets):
+            self._server = await self._world.net.serve(lambda: Connection(self._doors), listener)
             return []
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         burst = Burst(self._doors, listener, min(files, FILES_MAX), self._settings.queue_max)

@@ -111,7 +111,7 @@ class DiskJournal:
         disk = self._world.disk
         path = self._directory / segment_name(incarnation, 0)
         try:
-            fd = disk.open_append(path)
+            fd = disk.open(path)
         except FileNotFoundError:
             raise DataDamaged(
                 f"journal damaged: {path} at byte 0: the file is missing", RESTORE
@@ -149,7 +149,7 @@ class DiskJournal:
         """Make a segment end there, durably; returns how many bytes were dropped."""
         disk = self._world.disk
         dropped = disk.size(path) - size_bytes
-        fd = disk.open_append(path)
+        fd = disk.open(path)
         try:
             if dropped:
                 log.warning(

@@ -81,7 +81,7 @@ class DiskWriter:
 
     def _write(self, data: bytes) -> None:
         try:
-            self._disk.append(self._fd, data)
+            self._disk.write(self._fd, self._size_bytes, data)
         except OSError:
             self._take_back()
             raise
@@ -109,7 +109,7 @@ class DiskWriter:
         except FileExistsError:
             # Ours, from an attempt that failed: nothing in it became durable, not even its name.
             self._disk.replace(path, b"")
-            fd = self._disk.open_append(path)
+            fd = self._disk.open(path)
         if self._fd != self._lock_fd:
             self._disk.close(self._fd)
         self._fd = fd

@@ -13,7 +13,7 @@ from hairpin.errors import DataDamaged, EngineDown
 from hairpin.messages import Announced, AnswerClocks, ClaimRequest, Leader, Winner
 from hairpin.order import IllegalStep
 from hairpin.ticket import claim_code
-from hairpin.world import RealClock, RealDice, RealDisk, World
+from hairpin.world import RealDisk, World, real_world
 
 KEY = bytes(range(16))
 AT = 1_795_000_000_000
@@ -33,7 +33,7 @@ class FullDisk(RealDisk):
 
 
 def world(disk: RealDisk | None = None) -> World:
-    return World(RealClock(), RealDice(), disk or RealDisk())
+    return real_world(disk=disk)
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from hairpin.gate.server import Gate
 from hairpin.journal import decode_control
 from hairpin.journal.disk import DiskJournal
 from hairpin.ticket import issue
-from hairpin.world import RealDice, RealDisk, World
+from hairpin.world import RealDisk, real_world
 
 CLOSED_NOW = msgspec.structs.replace(OPEN, closed=True)
 
@@ -32,10 +32,10 @@ CLOSED_NOW = msgspec.structs.replace(OPEN, closed=True)
 class FullDisk(RealDisk):
     full = False
 
-    def append(self, fd: int, data: bytes) -> None:
+    def write(self, fd: int, offset: int, data: bytes) -> None:
         if self.full:
             raise OSError(28, "No space left on device")
-        super().append(fd, data)
+        super().write(fd, offset, data)
 
 
 class House:
@@ -43,7 +43,7 @@ class House:
 
     def __init__(self, directory: Path) -> None:
         self.disk = FullDisk()
-        self.world = World(SetClock(), RealDice(), self.disk)
+        self.world = real_world(SetClock(), self.disk)
         self.journal = DiskJournal.create(self.world, directory / "journal")
         self.bus = LocalBus()
         self.state: m.OrderState | None = self.order(1, OPEN, WAITING)

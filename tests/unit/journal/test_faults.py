@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 Plan = Callable[..., None]
 
-SHORT_WRITE = [Fault("append", errno.ENOSPC, keep=30)]
-WHOLE_WRITE = [Fault("append", errno.EIO, keep=1000)]
-STUCK_WRITE = [Fault("append", errno.EIO, keep=30), Fault("truncate")]
+SHORT_WRITE = [Fault("write", errno.ENOSPC, keep=30)]
+WHOLE_WRITE = [Fault("write", errno.EIO, keep=1000)]
+STUCK_WRITE = [Fault("write", errno.EIO, keep=30), Fault("truncate")]
 FAILED_SYNC = [Fault("sync", errno.EIO)]
 FAULTS = {
     "short-write": SHORT_WRITE,
@@ -147,7 +147,7 @@ def test_the_refusal_names_the_place_and_the_remedy(
     scene: Scene, faults: Plan, code: int, remedy: str
 ) -> None:
     writer = scene.write([b"before"])
-    faults(Fault("append", code))
+    faults(Fault("write", code))
     with pytest.raises(EngineDown) as told:
         writer.commit(Kind.ANSWERS, b"no", 1)
     assert str(scene.directory) in told.value.message

@@ -14,7 +14,7 @@ from hairpin.errors import DataDamaged, EngineDown
 from hairpin.frame import Kind
 from hairpin.journal.disk import DiskJournal
 from hairpin.journal.writer import DiskWriter
-from hairpin.world import RealDisk, World
+from hairpin.world import RealDisk, real_world
 
 if TYPE_CHECKING:
     from conftest import Scene
@@ -84,7 +84,7 @@ def test_a_strand_that_was_fenced_while_its_writer_was_born_is_not_written_to(
 ) -> None:
     disk = Interrupted()
     disk.journal = scene.journal
-    world = World(scene.world.clock, scene.world.dice, disk)
+    world = real_world(disk=disk)
     writer = DiskJournal.open(world, scene.directory).writer()
     writer.commit(Kind.ANSWERS, b"mine", 1)
     assert disk.fenced == [1]
@@ -103,11 +103,11 @@ def test_a_full_disk_leaves_an_empty_strand_unfenced_until_there_is_room(
 ) -> None:
     incarnation = scene.dead([])
 
-    def full(fd: int, data: bytes) -> None:
+    def full(fd: int, offset: int, data: bytes) -> None:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(scene.disk, "append", full)
+        patched.setattr(scene.disk, "write", full)
         with pytest.raises(EngineDown, match="No space"):
             scene.journal.fence(incarnation)
     end = scene.journal.fence(incarnation)

@@ -11,7 +11,7 @@ from faulty_disk import FaultyDisk
 
 from hairpin.errors import DataDamaged, EngineDown, YourMistake
 from hairpin.node.data import DataDirectory, Keys, NodeFile, open_journal, read_node
-from hairpin.world import RealClock, RealDice, World, real_world
+from hairpin.world import real_world
 
 NODE = NodeFile(
     pid=1,
@@ -39,7 +39,7 @@ def data(tmp_path: Path) -> DataDirectory:
 
 @pytest.fixture
 def full(tmp_path: Path) -> DataDirectory:
-    data = DataDirectory(tmp_path, World(RealClock(), RealDice(), FullDisk()))
+    data = DataDirectory(tmp_path, real_world(disk=FullDisk()))
     data.prepare()
     return data
 

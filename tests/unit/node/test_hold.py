@@ -20,7 +20,7 @@ from hairpin.order import IllegalStep, State, poll_after_ms
 from hairpin.show import Mode, Show
 from hairpin.stage.commands import Arm, Hold, Open
 from hairpin.stage.events import Audience
-from hairpin.world import RealDice, World
+from hairpin.world import real_world
 
 SHOW = make_show(3)
 
@@ -32,14 +32,14 @@ class Evening:
         self.clock = FixedClock()
         self.disk = FaultyDisk()
         self.show = show
-        self.data = DataDirectory(path, World(self.clock, RealDice(), self.disk))
+        self.data = DataDirectory(path, real_world(self.clock, self.disk))
         self.data.prepare()
         self.data.journal(create=True)
         self.keys = self.data.keys()
         self.stage = self.begin()
 
     def begin(self) -> Stage:
-        world = World(self.clock, RealDice(), self.disk)
+        world = real_world(self.clock, self.disk)
         self.stage = Stage(world, self.data, self.keys, armed(self.show), (), "http://x")
         self.stage.director.publish()
         return self.stage
@@ -140,7 +140,7 @@ async def test_a_held_clock_stays_held_when_the_node_is_started_again(evening: E
 
 
 async def test_a_hold_that_could_not_be_journalled_did_not_happen(evening: Evening) -> None:
-    evening.disk.faults.append(Fault("append", keep=20))
+    evening.disk.faults.append(Fault("write", keep=20))
     with pytest.raises(EngineDown):
         await evening.stage.director.command(Hold())
     evening.tick_at(opened_ms(0))

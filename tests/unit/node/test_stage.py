@@ -19,7 +19,7 @@ from hairpin.node.stage import Stage
 from hairpin.order import State, Step
 from hairpin.show import Mode
 from hairpin.tally.keeper import Keeper
-from hairpin.world import RealDice, World
+from hairpin.world import real_world
 
 BY_HAND = [make_question(n, opens_after_ms=None, duration_ms=None) for n in (1, 2)]
 SHOW = make_show(BY_HAND, mode=Mode.HAND, audience_high=200, tickets_per_fan=1.5)
@@ -31,7 +31,7 @@ class Stand:
     def __init__(self, path: Path) -> None:
         self.clock = FixedClock()
         self.disk = FaultyDisk()
-        self.world = World(self.clock, RealDice(), self.disk)
+        self.world = real_world(self.clock, self.disk)
         self.data = DataDirectory(path, self.world)
         self.data.prepare()
         self.journal = self.data.journal(create=True)
@@ -204,7 +204,7 @@ async def test_numbers_that_could_not_be_journalled_are_not_given(stand: Stand) 
 
 
 def test_a_step_that_could_not_be_journalled_did_not_happen(stand: Stand) -> None:
-    stand.disk.faults.append(Fault("append", keep=20))
+    stand.disk.faults.append(Fault("write", keep=20))
     with pytest.raises(EngineDown):
         stand.step(0, Step.OPEN)
     assert stand.stage.director.order.moments[0].state is State.WAITING

@@ -25,14 +25,14 @@ from hairpin.tally.keeper import Keeper
 from hairpin.tally.memcached import Server
 from hairpin.tally.memcached_card import card_of, write_card
 from hairpin.tally.memcached_keeper import STATUS
-from hairpin.world import RealDice, World
+from hairpin.world import real_world
 
 SHOW = make_show([make_question(1)])
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> DataDirectory:
-    world = World(FixedClock(), RealDice(), FaultyDisk())
+    world = real_world(FixedClock(), FaultyDisk())
     data = DataDirectory(tmp_path / "show", world)
     data.prepare()
     data.journal(create=True)

@@ -108,11 +108,11 @@ def test_a_replacement_that_fails_leaves_the_old_content_and_no_part(
     path = tmp_path / "keys.json"
     disk.replace(path, b"old")
 
-    def full(fd: int, data: bytes) -> int:
+    def full(fd: int, data: bytes, at: int) -> int:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("os.write", full)
+        patched.setattr("os.pwrite", full)
         with pytest.raises(OSError, match="No space"):
             disk.replace(path, b"new")
     assert path.read_bytes() == b"old"

@@ -117,6 +117,15 @@ def pack(
     return header + body, chain
 
 
+def packed(frame: Frame) -> bytes:
+    """The frame's bytes, as `pack` made them."""
+    fields = (MAGIC, VERSION, frame.kind, frame.partition, frame.journal, frame.incarnation)
+    numbers = (frame.count, frame.sequence, len(frame.body))
+    blank = HEADER.pack(*fields, *numbers, 0, frame.chain)
+    header = HEADER.pack(*fields, *numbers, _checksum(blank, frame.body), frame.chain)
+    return header + frame.body
+
+
 def unpack(data: bytes | memoryview, offset: int = 0) -> Frame:
     """The frame at `offset`; its checksum holds, its chain is not followed yet. Raises `Broken`."""
     rest = len(data) - offset

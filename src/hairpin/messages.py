@@ -228,7 +228,7 @@ class OrderState(msgspec.Struct, frozen=True):
 
 
 class GateReport(msgspec.Struct, frozen=True):
-    """What one gate process did since its birth; sent about twice a second."""
+    """What one gate process did since its birth; in silence sent only to say that it lives."""
 
     incarnation: int
     at_ms: int
@@ -245,6 +245,8 @@ class GateReport(msgspec.Struct, frozen=True):
     latency_ms_p50: float
     latency_ms_p99: float
     journal_error: str | None
+    order: int = 0
+    """Version of the running order that it knows; whoever is behind is told again."""
 
 
 class LeaseRequest(msgspec.Struct, frozen=True):

@@ -90,9 +90,15 @@ class Disk(Protocol):
         """Durably; no mistake if it does not exist."""
         ...
 
-    def lock(self, fd: int) -> bool:
-        """Take the exclusive lock of an open file; False if another holder lives."""
+    def lock(self, fd: int, *, shared: bool = False, wait: bool = False) -> bool:
+        """Take the lock of an open file, or change its kind.
+
+        False if another holder lives whose lock excludes this one: locks exclude each other unless
+        both are shared. With `wait`, wait for it instead. Closing the file lets go of the lock.
+        """
         ...
+
+    def unlock(self, fd: int) -> None: ...
 
     def close(self, fd: int) -> None: ...
 
@@ -260,12 +266,16 @@ class RealDisk:
         path.unlink(missing_ok=True)
         self._sync_directory(path.parent)
 
-    def lock(self, fd: int) -> bool:
+    def lock(self, fd: int, *, shared: bool = False, wait: bool = False) -> bool:
+        kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(fd, kind if wait else kind | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
         return True
+
+    def unlock(self, fd: int) -> None:
+        fcntl.flock(fd, fcntl.LOCK_UN)
 
     def close(self, fd: int) -> None:
         os.close(fd)

@@ -28,8 +28,8 @@ class DiskEngine:
         return DiskJournal.open(self._world, self._directory)
 
     def kill(self, writer: Writer) -> None:
-        for fd in {writer._fd, writer._lock_fd}:  # type: ignore[attr-defined]
-            self._world.disk.close(fd)
+        for copy in writer._copies:  # type: ignore[attr-defined]
+            copy.close()
 
 
 Engine = DiskEngine

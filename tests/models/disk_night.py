@@ -102,8 +102,8 @@ class DiskNight:
 
     def kill(self, writer: Writer) -> None:
         """As if its process ended: the kernel closes its files, and with them goes the lock."""
-        for fd in {writer._fd, writer._lock_fd}:  # type: ignore[attr-defined]
-            self.world.disk.close(fd)
+        for copy in writer._copies:  # type: ignore[attr-defined]
+            copy.close()
 
     def crash(self, gate: int) -> None:
         """The gate dies, and the director fences it."""

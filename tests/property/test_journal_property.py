@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hairpin.errors import EngineDown
 from hairpin.frame import Kind
 from hairpin.journal.disk import DiskJournal
-from hairpin.journal.reader import segment_name
+from hairpin.journal.names import segment_name
 
 commits = st.tuples(st.just("commit"), st.integers(0, 90))
 rolls = st.tuples(st.just("roll"), st.just(0))
@@ -50,8 +50,8 @@ def test_readers_see_exactly_what_was_acknowledged_whatever_the_disk_does(
             else:
                 disk.faults.append(Fault(what, keep=size))
         disk.faults.clear()
-        for fd in {writer._fd, writer._lock_fd}:  # type: ignore[attr-defined]
-            disk.close(fd)
+        for copy in writer._copies:  # type: ignore[attr-defined]
+            copy.close()
         tear(directory, writer.incarnation, torn_bytes)
         end = journal.fence(writer.incarnation)
         assert end is not None

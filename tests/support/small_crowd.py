@@ -24,7 +24,7 @@ REPLY_TIMEOUT_S = 5.0
 RETRY_BASE_S = 0.05
 RETRY_CAP_S = 1.0
 BURST_S = 0.8
-"""Answers come at random within this time after the question was asked."""
+"""Answers come at random within this time after the question was asked, if nobody says else."""
 REPEATS = 0.15
 """Share of fans who send the same again after it was acknowledged, or something else."""
 
@@ -35,9 +35,12 @@ Answers = set[tuple[int, int]]
 class SmallCrowd:
     """Ask it one question at a time, from any thread."""
 
-    def __init__(self, port: int, fans: int, seed: int, choices: int = 3) -> None:
+    def __init__(
+        self, port: int, fans: int, seed: int, choices: int = 3, burst_s: float = BURST_S
+    ) -> None:
         self.port = port
         self.choices = choices
+        self.burst_s = burst_s
         self.random = random.Random(seed)
         self.numbers: list[int] = []
         """Of all tickets that were received, in order."""
@@ -117,7 +120,7 @@ class _Fan:
             question: int | None = None
             while True:
                 question = await self._crowd.next_question(question)
-                await asyncio.sleep(self._dice.uniform(0, BURST_S))
+                await asyncio.sleep(self._dice.uniform(0, self._crowd.burst_s))
                 await self._answer(ticket, fan, question)
         finally:
             self._hang_up()

@@ -21,7 +21,7 @@ from hairpin.config import Settings
 from hairpin.country import INDEX
 from hairpin.frame import Kind
 from hairpin.journal import encode_control
-from hairpin.journal.reader import segment_name
+from hairpin.journal.names import segment_name
 from hairpin.order import STEPS, State
 from hairpin.ticket import TicketKey, claim_code, issue
 

@@ -11,7 +11,18 @@ import structlog
 import typer
 
 from hairpin import __version__
-from hairpin.cli import certificate, crowd, demo, front, node, rehearse, results, show
+from hairpin.cli import (
+    certificate,
+    crowd,
+    demo,
+    front,
+    journal,
+    node,
+    rehearse,
+    results,
+    show,
+    verify,
+)
 from hairpin.errors import HairpinError, YourMistake
 
 app = typer.Typer(
@@ -31,6 +42,8 @@ app.command("import")(show.import_)
 app.command("recount", epilog=results.RECOUNT_EPILOG)(results.recount)
 app.command("results", epilog=results.RESULTS_EPILOG)(results.results)
 app.command("purge", epilog=results.PURGE_EPILOG)(results.purge)
+app.add_typer(journal.app, name="journal")
+app.command("verify", epilog=verify.EPILOG)(verify.command)
 app.add_typer(front.app, name="front")
 app.command("crowd", epilog=crowd.EPILOG)(crowd.crowd)
 app.command("warm")(node.warm)
@@ -52,7 +65,8 @@ def root(
     ] = False,
 ) -> None:
     """Exit codes: 0 all is well; 1 the ledger does not balance; 2 your mistake; 3 a peer's mistake;
-    4 an engine is down; 5 data is damaged; 6 a rehearsal ended with no-go."""
+    4 an engine is down; 5 data is damaged; 6 a rehearsal ended with no-go; 7 a published result
+    does not hold."""
     if debug:
         os.environ["HAIRPIN_DEBUG"] = "1"
     structlog.configure(

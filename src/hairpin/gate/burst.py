@@ -107,8 +107,10 @@ class Burst:
     def turn(self) -> None:
         """Read every socket that is ready once, decide, reply, hand on."""
         doors, sweeper = self._doors, self._sweeper
-        if self._table.replies is not doors.replies:
-            self._table = ReplyTable(doors.replies)
+        doors.stirred.set()
+        replies = doors.replies
+        if self._table.replies is not replies:
+            self._table = ReplyTable(replies)
         now_ms = doors.clock.now_ms()
         cold_room = COLD_BUSY if sweeper.found > BUSY else COLD_MAX
         sweeper.sweep(doors.room(), cold_room, now_ms, self._table.etag)

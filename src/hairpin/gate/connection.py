@@ -89,6 +89,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._heard_ms = self._doors.clock.monotonic_ms()
+        self._doors.stirred.set()
         if self._begun:
             self._read(self._rest + data if self._rest else data)
             self._settle()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from email.utils import formatdate
@@ -66,21 +67,33 @@ class Doors:
         self.pages: Application
         self.blocks = HeaderBlocks()
         self.turnstile = Turnstile()
-        self.connections: set[Entrant] = set()
+        self.connections: dict[Entrant, None] = {}
+        """In order of coming, so that whatever is done to all of them can be replayed."""
         self.requests: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
         self.tickets = 0
         self.order: OrderState | None = None
         self.documents: dict[str, Document] = {}
-        self.replies: Replies
+        self.stirred = asyncio.Event()
+        """Somebody came, left or said something since it was cleared."""
+        self._second = 0
+        self._replies: Replies
         self.tick()
+
+    @property
+    def replies(self) -> Replies:
+        """Those of this second: each carries its Date. Made when the first one is needed."""
+        if self.clock.now_ms() // 1000 != self._second:
+            self.tick()
+        return self._replies
 
     def enter(self, connection: Entrant, handed: bool) -> bool:
         """False if there is no room; one that was `handed` over has its place already."""
         if not handed and len(self.connections) >= self._connections_max:
             self.refused["connections"] += 1
             return False
-        self.connections.add(connection)
+        self.connections[connection] = None
+        self.stirred.set()
         return True
 
     def room(self) -> int:
@@ -88,7 +101,8 @@ class Doors:
         return self._connections_max - len(self.connections)
 
     def leave(self, connection: Entrant) -> None:
-        self.connections.discard(connection)
+        self.connections.pop(connection, None)
+        self.stirred.set()
 
     def count(self, request: str) -> None:
         self.requests[request] += 1
@@ -97,8 +111,9 @@ class Doors:
         self.refused[f"http {status.value}"] += 1
 
     def tick(self) -> None:
-        """Once a second, and when the order changes: replies with the new Date and `/now`."""
+        """Replies with the Date of now, and the `/now` of the order in force."""
         now_ms = self.clock.now_ms()
+        self._second = now_ms // 1000
         replies = Replies(formatdate(now_ms / 1000, usegmt=True).encode())
         order = self.order
         if order is None:
@@ -106,7 +121,7 @@ class Doors:
             replies.now_unchanged = replies.now
         else:
             replies.set_now(*now_document(order, now_ms))
-        self.replies = replies
+        self._replies = replies
 
     def set_order(self, order: OrderState) -> None:
         self.order = order

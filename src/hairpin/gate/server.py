@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import resource
 import socket
@@ -12,6 +13,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import structlog
 
 from hairpin import libc
@@ -50,9 +52,11 @@ log = structlog.get_logger()
 TELL_SYNCED_S = 0.02
 """News of durable frames is gathered for this long."""
 REPORT_S = 0.5
+"""So long after a report comes the next one, if anything happened."""
+QUIET_S = 5.0
+"""In silence a gate only says that it lives."""
 TEND_S = 2.0
 DRAIN_S = 5.0
-ASK_AGAIN_S = 5.0
 FILES_MAX = 1 << 20
 """Descriptors that the hot loop can hold, whatever the system permits."""
 
@@ -110,6 +114,9 @@ class Gate:
         self._burst: Burst | None = None
         self._siblings: Siblings | None = None
         self._server: Server | None = None
+        self._told: GateReport | None = None
+        """The last report."""
+        self._told_ms = self._tended_ms = world.clock.monotonic_ms()
 
     async def run(
         self, listener: socket.socket, ready: Callable[[], None], stop: asyncio.Event
@@ -123,10 +130,7 @@ class Gate:
         opened = await self._open(listener)
         tasks: list[asyncio.Future[Any]] = [
             *opened,
-            asyncio.create_task(self._every(REPORT_S, self._report)),
-            asyncio.create_task(self._every(1.0, self._doors.tick)),
-            asyncio.create_task(self._every(TEND_S, self._tend)),
-            asyncio.create_task(self._ask_again()),
+            asyncio.create_task(self._keep_house()),
         ]
         self._report()  # the node is healthy when somebody has said so
         ready()
@@ -151,7 +155,7 @@ class Gate:
         self._burst = burst
         if self._runtime is not None:
             siblings = Siblings(self._runtime, self.incarnation, burst, self._world.clock)
-            self._bus.subscribe(TOPIC_GATE, GateReport, siblings.report)
+            self._bus.subscribe(TOPIC_GATE, GateReport, self._heard)
             self._siblings = siblings
         return [burst.start()]
 
@@ -163,14 +167,11 @@ class Gate:
             wait.cancel()
         return not stop.is_set()
 
-    async def _ask_again(self) -> None:
-        """News may be lost: ask now and then."""
-        while True:
-            await asyncio.sleep(ASK_AGAIN_S)
-            await self.ask_order()
-
     async def ask_order(self) -> None:
-        """After each new connection to the bus: the order may have changed meanwhile."""
+        """After each new connection to the bus: the order may have changed meanwhile.
+
+        Later, whoever missed it is told again, as each report says what order the gate knows.
+        """
         while True:
             try:
                 request = Synced(self.incarnation, self._writer.synced.frames)
@@ -228,52 +229,83 @@ class Gate:
         self._telling = None
         self._bus.publish(TOPIC_SYNCED, self._writer.synced)
 
+    async def _keep_house(self) -> None:
+        """Report and tidy up: at once when something happens, and now and then in silence."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._doors.stirred.wait(), self._pause_s())
+            self._report()
+            if self._world.clock.monotonic_ms() >= self._tended_ms + TEND_S * 1000:
+                self._tend()
+            await asyncio.sleep(REPORT_S)
+            if self._siblings is not None:
+                self._siblings.share()
+
+    def _pause_s(self) -> float:
+        """How long to wait for something to happen."""
+        if self.answers.error is not None:
+            return 0.0
+        connected = self._doors.connections or (self._burst is not None and self._burst.connections)
+        return TEND_S if connected else QUIET_S
+
+    def _heard(self, report: GateReport) -> None:
+        """A sibling reports: it, too, needs to know how much everyone else carries."""
+        if self._siblings is not None:
+            self._siblings.report(report)
+        if self._world.clock.monotonic_ms() >= self._told_ms + REPORT_S * 1000:
+            self._doors.stirred.set()
+
     def _report(self) -> None:
         self._mark()
         self._tell_synced()
-        doors, answers = self._doors, self.answers
+        known = self._told
+        if known is None or self._doors.stirred.is_set() or known.commits != self.answers.commits:
+            known = self._whole_report()
+        self._doors.stirred.clear()
         usage = resource.getrusage(resource.RUSAGE_SELF)
+        order = self._doors.order
+        self._told = msgspec.structs.replace(
+            known,
+            at_ms=self._world.clock.now_ms(),
+            cpu_s=usage.ru_utime + usage.ru_stime,
+            journal_error=self.answers.error,
+            order=0 if order is None else order.version,
+        )
+        self._told_ms = self._world.clock.monotonic_ms()
+        self._bus.publish(TOPIC_GATE, self._told)
+
+    def _whole_report(self) -> GateReport:
+        """What this gate did since its birth. Time and error are as good as `_report` says."""
+        doors, answers = self._doors, self.answers
         refused = Counter(doors.refused)
         for status, reason in _REASONS.items():
             if answers.statuses[status]:
                 refused[reason] += answers.statuses[status]
-        self._bus.publish(
-            TOPIC_GATE,
-            GateReport(
-                incarnation=self.incarnation,
-                at_ms=self._world.clock.now_ms(),
-                pid=os.getpid(),
-                cpu_s=usage.ru_utime + usage.ru_stime,
-                connections=len(doors.connections)
-                + (self._burst.connections if self._burst else 0),
-                acknowledged=answers.statuses[HTTPStatus.NO_CONTENT],
-                refused=dict(refused),
-                tickets=doors.tickets,
-                requests=dict(doors.requests),
-                commits=answers.commits,
-                commit_ms_p50=answers.commit_ms.quantile_ms(0.5),
-                commit_ms_p99=answers.commit_ms.quantile_ms(0.99),
-                latency_ms_p50=answers.latency_ms.quantile_ms(0.5),
-                latency_ms_p99=answers.latency_ms.quantile_ms(0.99),
-                journal_error=answers.error,
-            ),
+        return GateReport(
+            incarnation=self.incarnation,
+            at_ms=0,
+            pid=os.getpid(),
+            cpu_s=0.0,
+            connections=len(doors.connections) + (self._burst.connections if self._burst else 0),
+            acknowledged=answers.statuses[HTTPStatus.NO_CONTENT],
+            refused=dict(refused),
+            tickets=doors.tickets,
+            requests=dict(doors.requests),
+            commits=answers.commits,
+            commit_ms_p50=answers.commit_ms.quantile_ms(0.5),
+            commit_ms_p99=answers.commit_ms.quantile_ms(0.99),
+            latency_ms_p50=answers.latency_ms.quantile_ms(0.5),
+            latency_ms_p99=answers.latency_ms.quantile_ms(0.99),
+            journal_error=None,
         )
 
     def _tend(self) -> None:
+        now_ms = self._tended_ms = self._world.clock.monotonic_ms()
         self._doors.leases.refill()
         if self._burst is not None:
             self._burst.tend()
-        if self._siblings is not None:
-            self._siblings.share()
-        now_ms = self._world.clock.monotonic_ms()
         for connection in tuple(self._doors.connections):
             connection.tend(now_ms)
-
-    @staticmethod
-    async def _every(seconds: float, action: Callable[[], None]) -> None:
-        while True:
-            await asyncio.sleep(seconds)
-            action()
 
     async def _drain(self) -> None:
         """Answer what was read, close the rest, end the strand."""

@@ -57,14 +57,21 @@ class Writer(Protocol):
         """End the strand for good, and let go of it."""
         ...
 
+    def tend(self) -> None:
+        """Call it about every second: copies that were away are brought up to date."""
+        ...
 
-class Journal(Protocol):
+    @property
+    def degraded(self) -> list[str]:
+        """Where copies of the journal lie that lack something; empty if all is well."""
+        ...
+
+
+class Readable(Protocol):
+    """What it takes to read a journal, wherever it lies."""
+
     @property
     def id(self) -> int: ...
-
-    def writer(self) -> Writer:
-        """A new strand under a number that was never used."""
-        ...
 
     def incarnations(self) -> list[int]:
         """All strands there are, in order of birth."""
@@ -72,6 +79,12 @@ class Journal(Protocol):
 
     def follow(self, incarnation: int) -> Follower:
         """A reader that begins at the strand's first frame and keeps its place."""
+        ...
+
+
+class Journal(Readable, Protocol):
+    def writer(self) -> Writer:
+        """A new strand under a number that was never used."""
         ...
 
     def fence(self, incarnation: int) -> StrandEnd | None:

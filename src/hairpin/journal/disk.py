@@ -1,166 +1,140 @@
-"""Engine `disk`: strands as segment files in one directory of one machine.
+"""Engine `disk`: strands as segment files, the same in every mirror: a directory each.
 
-    journal/journal.json             the journal's identity
-    journal/<incarnation>-<segment>.hpj
+    journal.json                     the mirror's label
+    <incarnation>-<segment>.hpj      frames
+    <incarnation>.lock               held by a writer that lives and writes here
 
-A writer holds the lock of its first segment as long as it lives; the kernel lets go of it when the
-process ends, however it ends. So whoever can take that lock knows that the writer is dead.
+The kernel lets go of a writer's locks when its process ends, however it ends. So whoever can take
+them knows that the writer is dead.
 """
 
 from __future__ import annotations
 
-from itertools import count
 from pathlib import Path
 
-import msgspec
-import structlog
-
-from hairpin.errors import DataDamaged, EngineDown, YourMistake
-from hairpin.frame import Kind
+from hairpin.errors import EngineDown
 from hairpin.journal import Follower, StrandEnd, Writer
-from hairpin.journal.reader import RESTORE, StrandReader, parse_name, segment_name
-from hairpin.journal.writer import DiskWriter
+from hairpin.journal.copy import Copy
+from hairpin.journal.fence import cut_behind, fence
+from hairpin.journal.mirrors import Mirror, Mirrors
+from hairpin.journal.names import parse_name
+from hairpin.journal.opening import create_mirrors, find_mirrors
+from hairpin.journal.reader import StrandReader
+from hairpin.journal.writer import STALL_MS, StrandWriter
 from hairpin.world import World
-
-log = structlog.get_logger()
-
-IDENTITY = "journal.json"
-FORMAT = 1
-
-
-class Identity(msgspec.Struct, frozen=True):
-    format: int
-    id: str
 
 
 class DiskJournal:
-    """The journal in `directory`. Create it once with `create`, then `open` it."""
+    """The journal in its mirrors. Create it once with `create`, then `open` it."""
 
-    def __init__(self, world: World, directory: Path, journal_id: int) -> None:
+    def __init__(self, world: World, mirrors: Mirrors, stall_ms: float = STALL_MS) -> None:
         self._world = world
-        self._directory = directory
-        self.id = journal_id
+        self._stall_ms = stall_ms
+        self.mirrors = mirrors
 
     @classmethod
-    def create(cls, world: World, directory: Path) -> DiskJournal:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        identity = Identity(FORMAT, world.dice.secret(8).hex())
-        world.disk.replace(directory / IDENTITY, msgspec.json.encode(identity))
-        return cls(world, directory, int(identity.id, 16))
+    def create(
+        cls, world: World, directory: Path, *others: Path, stall_ms: float = STALL_MS
+    ) -> DiskJournal:
+        return cls(world, create_mirrors(world, [directory, *others]), stall_ms)
 
     @classmethod
-    def open(cls, world: World, directory: Path) -> DiskJournal:
-        path = directory / IDENTITY
-        try:
-            data = world.disk.read(path, 0, 4096)
-        except (FileNotFoundError, NotADirectoryError):
-            raise YourMistake(
-                f"there is no journal in {directory}",
-                "Name the data directory of a show that has run: the one given to --data.",
-            ) from None
-        except OSError as error:
-            raise EngineDown(
-                f"cannot read {path}: {error.strerror}",
-                "Give read permission, or look at the disk.",
-            ) from error
-        try:
-            identity = msgspec.json.decode(data, type=Identity)
-            journal_id = int(identity.id, 16)
-            if not 0 <= journal_id < 1 << 64:
-                raise ValueError(f"id {identity.id} is not 64 bits")
-        except (msgspec.MsgspecError, ValueError) as error:
-            raise DataDamaged(
-                f"{path} cannot be read: {error}", "Restore it from a copy."
-            ) from None
-        if identity.format != FORMAT:
-            raise YourMistake(
-                f"{path}: format {identity.format}; this program reads format {FORMAT}",
-                "Use the version of hairpin that wrote it.",
-            )
-        return cls(world, directory, journal_id)
+    def open(
+        cls,
+        world: World,
+        directory: Path,
+        *others: Path,
+        degraded: bool = False,
+        stall_ms: float = STALL_MS,
+    ) -> DiskJournal:
+        """`others`: directories beside those that the mirrors' labels name.
+
+        Raises YourMistake if there is no journal, or a member is missing and `degraded` does not
+        accept that; EngineDown if a disk cannot be read; DataDamaged.
+        """
+        return cls(world, find_mirrors(world, [directory, *others], degraded), stall_ms)
+
+    @property
+    def id(self) -> int:
+        return self.mirrors.journal
+
+    # --- writing ----------------------------------------------------------------------------------
 
     def writer(self) -> Writer:
-        taken = self.incarnations()
-        number = taken[-1] + 1 if taken else 1
-        while True:
-            path = self._directory / segment_name(number, 0)
-            try:
-                fd = self._world.disk.create(path)
-            except FileExistsError:
-                number += 1
-                continue
-            except OSError as error:
-                raise EngineDown(
-                    f"cannot begin a strand: {path}: {error.strerror}",
-                    "Give the journal's disk space and write permission.",
-                ) from error
-            # A strand that was fenced between its creation and the lock has a seal in it.
-            if self._world.disk.lock(fd) and self._world.disk.size(path) == 0:
-                return DiskWriter(self._world, self._directory, self.id, number, fd)
-            self._world.disk.close(fd)
+        self._promote()
+        number = max(self._taken(), default=0) + 1
+        while (writer := self._begin(number)) is None:
             number += 1
+        return writer
+
+    def _taken(self) -> list[int]:
+        """Incarnations that any mirror knows, also one that is stale."""
+        return [number for mirror in self.mirrors.all() for number in self._numbers(mirror)]
+
+    def _begin(self, number: int) -> StrandWriter | None:
+        """None if the number is taken. Every mirror that is here takes part from the start."""
+        mirrors = self.mirrors
+        lanes = self._world.threads.lanes() if len(mirrors.all()) > 1 else None
+        copies = []
+        for mirror in mirrors.all():
+            copy = Copy(self._world.disk, mirror, number, alone=lanes is None)
+            copy.lane = lanes.open(mirror.directory) if lanes is not None else -1
+            copies.append(copy)
+        writer = StrandWriter(self._world, mirrors, number, copies, lanes, self._stall_ms)
+        try:
+            return writer if writer.begin() else None
+        except OSError as error:
+            raise EngineDown(
+                f"cannot begin a strand: {error.filename or mirrors.members()[0].directory}: "
+                f"{error.strerror}",
+                "Give the journal's disks space and write permission.",
+            ) from error
+
+    def _promote(self) -> None:
+        """A received journal that is written to becomes one of its own."""
+        if self.mirrors.label.replica is None:
+            return
+        for incarnation in self.incarnations():
+            reader = StrandReader(self.mirrors, incarnation, self._end_of(incarnation))
+            cut_behind(self._world.disk, self.mirrors, reader)
+        try:
+            self.mirrors.agree(lambda label: label.changed().with_replica(None))
+        except OSError as error:
+            raise EngineDown(
+                f"cannot take over the received journal: {error.strerror}",
+                "Give the disk space and write permission.",
+            ) from error
+
+    # --- reading ----------------------------------------------------------------------------------
 
     def incarnations(self) -> list[int]:
-        names = map(parse_name, self._world.disk.list(self._directory))
-        return sorted({name[0] for name in names if name is not None})
+        replica = self.mirrors.label.replica
+        if replica is not None:
+            return sorted(map(int, replica.strands))
+        found: set[int] = set()
+        for mirror in self.mirrors.members():
+            found.update(self._numbers(mirror))
+        return sorted(found)
+
+    def _numbers(self, mirror: Mirror) -> set[int]:
+        try:
+            names = map(parse_name, self._world.disk.list(mirror.directory))
+            return {name[0] for name in names if name is not None}
+        except OSError as error:
+            if len(self.mirrors.all()) == 1:
+                raise EngineDown(
+                    f"cannot read {mirror.directory}: {error.strerror}", "Look at the disk."
+                ) from error
+            return set()
 
     def follow(self, incarnation: int) -> Follower:
-        return StrandReader(self._world.disk, self._directory, self.id, incarnation)
+        return StrandReader(self.mirrors, incarnation, self._end_of(incarnation))
+
+    def _end_of(self, incarnation: int) -> int | None:
+        replica = self.mirrors.label.replica
+        return None if replica is None else replica.strands.get(str(incarnation), 0)
+
+    # --- fencing ----------------------------------------------------------------------------------
 
     def fence(self, incarnation: int) -> StrandEnd | None:
-        disk = self._world.disk
-        path = self._directory / segment_name(incarnation, 0)
-        try:
-            fd = disk.open(path)
-        except FileNotFoundError:
-            raise DataDamaged(
-                f"journal damaged: {path} at byte 0: the file is missing", RESTORE
-            ) from None
-        try:
-            if not disk.lock(fd):
-                return None
-            end = self._end(incarnation)
-            if end.frames:
-                return end
-            # Who created it may be about to lock it, and must see that it is too late.
-            writer = DiskWriter(self._world, self._directory, self.id, incarnation, fd)
-            writer.commit(Kind.SEAL, b"", 0)
-            return msgspec.structs.replace(self._end(incarnation), dropped_bytes=end.dropped_bytes)
-        finally:
-            disk.close(fd)
-
-    def _end(self, incarnation: int) -> StrandEnd:
-        """Cut off a torn last frame, make the rest durable."""
-        disk = self._world.disk
-        strand = StrandReader(disk, self._directory, self.id, incarnation)
-        sealed = False
-        for frame in strand.read():
-            sealed = frame.kind is Kind.SEAL
-        dropped = self._cut(strand.path(strand.segment), strand.offset, str(strand.torn))
-        for segment in count(strand.segment + 1):
-            # Begun, but no frame in it became durable.
-            try:
-                dropped += self._cut(strand.path(segment), 0, "no whole frame in it")
-            except FileNotFoundError:
-                break
-        return StrandEnd(incarnation, strand.frames, strand.chain, sealed, dropped)
-
-    def _cut(self, path: Path, size_bytes: int, why: str) -> int:
-        """Make a segment end there, durably; returns how many bytes were dropped."""
-        disk = self._world.disk
-        dropped = disk.size(path) - size_bytes
-        fd = disk.open(path)
-        try:
-            if dropped:
-                log.warning(
-                    "torn last frame dropped",
-                    file=str(path),
-                    at_byte=size_bytes,
-                    dropped_bytes=dropped,
-                    why=why,
-                )
-                disk.truncate(fd, size_bytes)
-            disk.sync(fd)
-        finally:
-            disk.close(fd)
-        return dropped
+        return fence(self._world.disk, self.mirrors, incarnation)

@@ -1,56 +1,56 @@
-"""Reading one strand from its segment files, with checksums, chain and sequence verified."""
+"""Reading one strand, verified, from whichever mirror has it; what is bad elsewhere is healed.
+
+A frame stands at the same byte of the same segment in every mirror. So a frame that is not good in
+one copy is looked for at that place in the others, and written over the bad one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import count
-from pathlib import Path
 
 from hairpin import frame as framing
-from hairpin.errors import DataDamaged
+from hairpin.errors import DataDamaged, EngineDown
 from hairpin.frame import Broken, Frame
-from hairpin.world import Disk
+from hairpin.journal.mirrors import Mirror, Mirrors
+from hairpin.journal.names import parse_name, segment_name
 
-SUFFIX = ".hpj"
 _CHUNK_BYTES = 1 << 20
 """What is read at once stays in the processor's caches; a larger frame is read by itself."""
 RESTORE = "Keep the files as they are, and restore this one from a copy."
 
 
-def segment_name(incarnation: int, segment: int) -> str:
-    return f"{incarnation:08x}-{segment:04x}{SUFFIX}"
-
-
-def parse_name(name: str) -> tuple[int, int] | None:
-    """(incarnation, segment) of a segment's file name; None for any other file."""
-    stem, dot, suffix = name.partition(".")
-    parts = stem.split("-")
-    if dot + suffix != SUFFIX or len(parts) != 2:
-        return None
-    try:
-        return int(parts[0], 16), int(parts[1], 16)
-    except ValueError:
-        return None
-
-
 class StrandReader:
     """Keeps its place in a strand: segment, byte, sequence and chain."""
 
-    def __init__(self, disk: Disk, directory: Path, journal: int, incarnation: int) -> None:
-        self._disk = disk
-        self._directory = directory
-        self._journal = journal
+    def __init__(
+        self,
+        mirrors: Mirrors,
+        incarnation: int,
+        end_frames: int | None = None,
+        sources: list[Mirror] | None = None,
+    ) -> None:
+        """`end_frames`: the strand ends there, whatever follows. `sources`: read these only."""
+        self._mirrors = mirrors
+        self._disk = mirrors.disk
+        self._end_frames = end_frames
+        self._sources = sources
+        self.source = (sources or mirrors.members())[0]
+        """The mirror that is read from as long as it is good."""
         self.incarnation = incarnation
         self.segment = 0
         self.offset = 0
         self.frames = 0
-        self.chain = framing.genesis(journal, incarnation)
+        self.chain = framing.genesis(mirrors.journal, incarnation)
         self.torn: Broken | None = None
         """Why the last read without a limit stopped before the end of the file."""
 
     def read(self, upto_frames: int | None = None) -> Iterator[Frame]:
         """Frames that were not read yet, until `upto_frames` were, or all intact ones."""
         self.torn = None
+        if self._end_frames is not None:
+            asked = self._end_frames if upto_frames is None else upto_frames
+            upto_frames = min(self._end_frames, asked)
         while upto_frames is None or self.frames < upto_frames:
             following = self._following()
             limits = [n for n in (upto_frames, following and following[1]) if n is not None]
@@ -64,8 +64,48 @@ class StrandReader:
             self.offset = 0
             self.torn = None
 
-    def path(self, segment: int) -> Path:
-        return self._directory / segment_name(self.incarnation, segment)
+    def skip(self) -> int | None:
+        """Go on behind damage: the number of the next intact frame, None if there is none.
+
+        What lies between is lost, and the chain begins anew there. For looking at what is left.
+        """
+        for segment in count(self.segment):
+            at = self.offset + 1 if segment == self.segment else 0
+            data = [self._whole(mirror, segment) for mirror in self._copies()]
+            if not any(content is not None for content in data):
+                return None
+            found = [
+                frame
+                for content in data
+                if content is not None and (frame := self._intact_from(content, at)) is not None
+            ]
+            if found:
+                first = min(found, key=lambda frame: frame.sequence)
+                self.segment, self.offset = segment, first.offset
+                self.frames, self.chain = first.sequence, b""
+                return first.sequence
+        raise AssertionError("count() ends never")
+
+    def _whole(self, mirror: Mirror, segment: int) -> bytes | None:
+        path = mirror.directory / segment_name(self.incarnation, segment)
+        try:
+            return self._disk.read(path, 0, self._disk.size(path))
+        except OSError:
+            return None
+
+    def _intact_from(self, data: bytes, at: int) -> Frame | None:
+        """The first frame of this strand at or after `at` that was not read yet."""
+        offset: int | None = at - 1
+        while offset is not None:
+            offset = framing.intact_frame_after(data, offset)
+            if offset is None:
+                return None
+            frame = framing.unpack(data, offset)
+            if self._own(frame) and frame.sequence >= self.frames:
+                return frame
+        return None
+
+    # --- segments ---------------------------------------------------------------------------------
 
     def _following(self) -> tuple[int, int] | None:
         """The next segment that holds a frame, and that frame's sequence.
@@ -74,87 +114,215 @@ class StrandReader:
         or hold none at all. The next one begins with their numbers again; only those count.
         """
         for segment in count(self.segment + 1):
-            try:
-                start = self._disk.read(self.path(segment), 0, 2 * framing.FRAME_BYTES_MAX)
-            except FileNotFoundError:
+            missing, starts = True, []
+            for mirror in self._copies():
+                start = self._read(mirror, segment, 0, 2 * framing.FRAME_BYTES_MAX)
+                if start is None:
+                    continue
+                missing = False
+                try:
+                    first = framing.unpack(start)
+                except Broken as broken:
+                    starts.append((start, broken))
+                    continue
+                if self._own(first):
+                    return segment, first.sequence
+            if missing:
                 self._expect_none_after(segment)
                 return None
-            try:
-                return segment, framing.unpack(start).sequence
-            except Broken as broken:
-                self._judge_end(start, 0, broken, segment)
+            for start, why in starts:
+                self._judge_end(start, why, segment)
         raise AssertionError("count() ends never")
 
     def _expect_none_after(self, segment: int) -> None:
         """Segments are numbered without gaps: a later one means that this one was removed."""
-        names = [parse_name(name) for name in self._disk.list(self._directory)]
-        own = {name[1] for name in names if name is not None and name[0] == self.incarnation}
-        if segment not in own and any(other > segment for other in own):
-            raise self._damaged("the file is missing, but later segments are here", segment)
+        for mirror in self._copies():
+            names = [parse_name(name) for name in self._disk.list(mirror.directory)]
+            own = {name[1] for name in names if name is not None and name[0] == self.incarnation}
+            if any(other > segment for other in own):
+                raise self._damaged("the file is missing, but later segments are here", segment)
 
     def _read_segment(self, stop: int | None) -> Iterator[Frame]:
         size_bytes = _CHUNK_BYTES
         while stop is None or self.frames < stop:
-            path, start = self.path(self.segment), self.offset
-            try:
-                data = self._disk.read(path, start, size_bytes)
-            except FileNotFoundError:
-                raise self._damaged("the file is missing") from None
-            yield from self._read_chunk(data, stop)
-            at_end = len(data) < size_bytes
-            if self.torn is not None and (at_end or not self.torn.torn):
+            start = self.offset
+            data = self._read(self.source, self.segment, start, size_bytes)
+            why: Broken | None = None
+            if data is None:
+                why = Broken(0, "the file is missing or cannot be read", torn=False)
+            else:
+                yield from self._intact(data, stop)
+                why = self.torn
+                at_end = len(data) < size_bytes
+                if why is None and at_end and stop is None and not self._elsewhere_more():
+                    return
+                if why is None and not at_end:
+                    size_bytes = _CHUNK_BYTES
+                    continue
+                if why is not None and why.torn and not at_end:
+                    size_bytes = _CHUNK_BYTES if self.offset > start else framing.FRAME_BYTES_MAX
+                    continue
+            if stop is not None and self.frames >= stop:
+                return
+            other = self._elsewhere(why)
+            if other is None:
                 if stop is None:
-                    # The chunk may end right here: judge by what follows in the file.
-                    rest = self._disk.read(path, self.offset, 2 * framing.FRAME_BYTES_MAX)
-                    self._judge_end(rest, 0, self.torn, self.segment)
+                    self._judge_all(missing=data is None)
                 return
-            if at_end:
-                return
-            size_bytes = _CHUNK_BYTES if self.offset > start else framing.FRAME_BYTES_MAX
+            size_bytes = _CHUNK_BYTES
+            yield other
 
-    def _read_chunk(self, data: bytes, stop: int | None) -> Iterator[Frame]:
-        """The chunk's whole frames; `offset` moves past each."""
+    def _intact(self, data: bytes, stop: int | None) -> Iterator[Frame]:
+        """The chunk's good frames; `offset` moves past each, `torn` says why they end."""
         view = memoryview(data)
         used = 0
         self.torn = None
         while used < len(data) and (stop is None or self.frames < stop):
             try:
                 frame = framing.unpack(view, used)
+                self._check(frame, used)
             except Broken as broken:
                 self.torn = broken
-                break
-            self._check(frame)
-            self.frames += 1
-            self.chain = frame.chain
-            size_bytes = frame.size_bytes
-            self.offset += size_bytes
-            used += size_bytes
+                return
+            used += frame.size_bytes
+            self._take(frame)
             yield frame
 
-    def _check(self, frame: Frame) -> None:
-        if (frame.journal, frame.incarnation) != (self._journal, self.incarnation):
-            raise self._damaged(
-                f"it belongs to journal {frame.journal:016x}, incarnation {frame.incarnation}"
-            )
-        if frame.sequence != self.frames:
-            raise self._damaged(f"frame {frame.sequence} stands where {self.frames} belongs")
-        if not framing.follows(frame, self.chain):
-            raise self._damaged(f"frame {frame.sequence} does not continue the chain")
+    def _take(self, frame: Frame) -> None:
+        self.frames += 1
+        self.chain = frame.chain
+        self.offset += frame.size_bytes
 
-    def _judge_end(self, data: bytes, at: int, broken: Broken, segment: int) -> None:
+    # --- other copies -----------------------------------------------------------------------------
+
+    def _copies(self) -> list[Mirror]:
+        """All that may be asked, the one that was good last first."""
+        everyone = self._mirrors.all() if self._sources is None else self._sources
+        return [self.source, *(mirror for mirror in everyone if mirror.id != self.source.id)]
+
+    def _elsewhere_more(self) -> bool:
+        """Does another copy of this segment go on where ours ends?"""
+        name = segment_name(self.incarnation, self.segment)
+        for mirror in self._copies()[1:]:
+            try:
+                if self._disk.size(mirror.directory / name) > self.offset:
+                    return True
+            except OSError:
+                continue
+        return False
+
+    def _elsewhere(self, why: Broken | None) -> Frame | None:
+        """The next frame from another mirror. A copy that just ends too early is not touched: its
+        writer is at it."""
+        bad = [(self.source, why)]
+        for mirror in self._copies()[1:]:
+            try:
+                frame = self._frame_at(mirror)
+            except Broken as broken:
+                bad.append((mirror, broken))
+                continue
+            name, offset = segment_name(self.incarnation, self.segment), self.offset
+            self._take(frame)
+            self.torn = None
+            data = framing.packed(frame)
+            for guilty, reason in bad:
+                if reason is not None and not reason.torn and self._is_there(guilty, name):
+                    self._mirrors.heal(guilty, name, offset, data, reason.why)
+            if why is None or why.torn or not self._is_there(self.source, name):
+                self.source = mirror
+            return frame
+        return None
+
+    def _is_there(self, mirror: Mirror, name: str) -> bool:
+        """Is there a file that healing would make whole again?"""
+        entry = self._mirrors.entry(mirror)
+        if entry is None or entry.state != "member":
+            return False
+        try:
+            self._disk.size(mirror.directory / name)
+        except OSError:
+            return False
+        return True
+
+    def _frame_at(self, mirror: Mirror) -> Frame:
+        """The frame at our place in that mirror. Raises Broken."""
+        data = self._read(mirror, self.segment, self.offset, _CHUNK_BYTES)
+        if data is None:
+            raise Broken(0, "the file is missing or cannot be read", torn=False)
+        try:
+            frame = framing.unpack(data)
+        except Broken as broken:
+            if not broken.torn or len(data) < _CHUNK_BYTES:
+                raise
+            data = self._read(mirror, self.segment, self.offset, framing.FRAME_BYTES_MAX) or b""
+            frame = framing.unpack(data)
+        self._check(frame, 0)
+        return frame
+
+    def _read(self, mirror: Mirror, segment: int, offset: int, size_bytes: int) -> bytes | None:
+        """None if there is no such file, or the disk cannot read it and others may."""
+        path = mirror.directory / segment_name(self.incarnation, segment)
+        try:
+            return self._disk.read(path, offset, size_bytes)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            if len(self._copies()) == 1:
+                raise EngineDown(
+                    f"cannot read {path}: {error.strerror}", "Look at the disk."
+                ) from error
+            self._mirrors.health.note(mirror.id, f"{path.name}: {error.strerror}", read=1)
+            return None
+
+    # --- judging ----------------------------------------------------------------------------------
+
+    def _own(self, frame: Frame) -> bool:
+        return (frame.journal, frame.incarnation) == (self._mirrors.journal, self.incarnation)
+
+    def _check(self, frame: Frame, at: int) -> None:
+        """Raises Broken if this is not the strand's next frame."""
+        why = ""
+        if not self._own(frame):
+            why = f"it belongs to journal {frame.journal:016x}, incarnation {frame.incarnation}"
+        elif frame.sequence != self.frames:
+            why = f"frame {frame.sequence} stands where {self.frames} belongs"
+        elif self.chain and not framing.follows(frame, self.chain):
+            why = f"frame {frame.sequence} does not continue the chain"
+        if why:
+            raise Misplaced(at, why, torn=False)
+
+    def _judge_all(self, missing: bool) -> None:
+        """No copy has a good frame here: is this the end, or damage?"""
+        if missing:
+            raise self._damaged("the file is missing")
+        for mirror in self._copies():
+            rest = self._read(mirror, self.segment, self.offset, 2 * framing.FRAME_BYTES_MAX)
+            if rest:
+                try:
+                    self._check(framing.unpack(rest), 0)
+                except Broken as broken:
+                    self._judge_end(rest, broken, self.segment)
+
+    def _judge_end(self, data: bytes, broken: Broken, segment: int) -> None:
         """A torn last frame is the mark of a crash; anything else is damage."""
-        if isinstance(broken, framing.Newer):
+        if isinstance(broken, framing.Newer | Misplaced):
             raise self._damaged(broken.why, segment)
-        if len(data) - at > framing.FRAME_BYTES_MAX:
+        if len(data) > framing.FRAME_BYTES_MAX:
             raise self._damaged(f"{broken.why}, and more than one frame follows", segment)
-        if framing.intact_frame_after(data, at) is not None:
+        if framing.intact_frame_after(data, 0) is not None:
             raise self._damaged(f"{broken.why}, but intact frames follow", segment)
 
     def _damaged(self, why: str, segment: int | None = None) -> DataDamaged:
-        here = segment is None or segment == self.segment
-        path = self.path(self.segment if segment is None else segment)
+        segment = self.segment if segment is None else segment
+        path = self.source.directory / segment_name(self.incarnation, segment)
+        copies = len(self._copies())
+        others = f" (and no better in {copies - 1} other mirrors)" if copies > 1 else ""
         return DataDamaged(
-            f"journal damaged: {path} at byte {self.offset if here else 0}, "
-            f"after {self.frames} frames of incarnation {self.incarnation}: {why}",
+            f"journal damaged: {path} at byte {self.offset if segment == self.segment else 0}, "
+            f"after {self.frames} frames of incarnation {self.incarnation}: {why}{others}",
             RESTORE,
         )
+
+
+class Misplaced(Broken):
+    """An intact frame that does not belong here."""

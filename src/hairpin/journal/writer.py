@@ -1,37 +1,84 @@
-"""Writing one strand into its segment files, and what to do when the disk fails."""
+"""Writing one strand into all its mirrors, and what to do when a disk fails or hangs.
+
+One mirror: every frame is written and synced before `commit` returns, by the caller's thread. More:
+each mirror has a lane of its own, and `commit` waits for all of two, or a majority of more. Whoever
+fails, or is later than `stall_ms`, is ejected: the labels of the others say so before the frame is
+acknowledged. It catches up in its lane, and takes part again when it has everything.
+"""
 
 from __future__ import annotations
 
 import errno
-from pathlib import Path
+from collections.abc import Callable
+from functools import partial
+
+import msgspec
+import structlog
 
 from hairpin import frame as framing
-from hairpin.errors import EngineDown
+from hairpin.errors import EngineDown, HairpinError
 from hairpin.frame import Kind
-from hairpin.journal.reader import segment_name
+from hairpin.journal.copy import Copy, Job
+from hairpin.journal.label import Entry, State
+from hairpin.journal.mirrors import Mirrors
 from hairpin.messages import Synced
-from hairpin.world import World
+from hairpin.world import Lanes, World
+
+log = structlog.get_logger()
 
 SEGMENT_BYTES_MAX = 256 << 20
+STALL_MS = 1_000.0
+RETRY_MS = 5_000.0
+"""How often a mirror that failed is tried again."""
 
 
-class DiskWriter:
-    """Appends frames to one strand, each durable before `commit` returns."""
+class StrandWriter:
+    """Appends frames to one strand. The copies that are `on` have begun it."""
 
     def __init__(
-        self, world: World, directory: Path, journal: int, incarnation: int, lock_fd: int
+        self,
+        world: World,
+        mirrors: Mirrors,
+        incarnation: int,
+        copies: list[Copy],
+        lanes: Lanes | None,
+        stall_ms: float,
     ) -> None:
-        self._disk = world.disk
-        self._directory = directory
-        self._journal = journal
-        self._lock_fd = lock_fd
-        self._fd = lock_fd
+        """`lanes`: None if there is one mirror, which the caller's thread writes to."""
+        self._world = world
+        self._mirrors = mirrors
+        self._copies = copies
+        self._lanes = lanes
+        self._stall_ms = stall_ms
         self._rolls = False
         self._sealed = False
-        self._chain = framing.genesis(journal, incarnation)
+        self._chain = framing.genesis(mirrors.journal, incarnation)
         self._synced = Synced(incarnation, 0)
         self._segment = 0
         self._size_bytes = 0
+
+    def begin(self) -> bool:
+        """Create the strand in every mirror that is here; False if its number is taken.
+
+        Raises OSError if no mirror can, EngineDown if those that can do not suffice.
+        """
+        self._run(self._copies, lambda copy: copy.create, -1)
+        if any(isinstance(copy.error, FileExistsError) for copy in self._copies):
+            self._end_lanes()
+            return False
+        done = [copy for copy in self._copies if not copy.busy and copy.error is None]
+        lost = [copy for copy in self._copies if copy not in done]
+        if not done:
+            errors = [copy.error for copy in lost if isinstance(copy.error, OSError)]
+            raise next(iter(errors), OSError(errno.ETIMEDOUT, "no disk answers"))
+        members = {mirror.id for mirror in self._mirrors.members()}
+        for copy in done:
+            copy.on = True
+            if copy.mirror.id not in members:
+                copy.mark_ejected()
+        if lost and not self._eject(lost):
+            raise OSError(errno.ETIMEDOUT, "too many mirrors fail")
+        return True
 
     @property
     def incarnation(self) -> int:
@@ -45,19 +92,18 @@ class DiskWriter:
         at = self._synced
         self._check_open()
         data, chain = framing.pack(
-            kind, self._journal, at.incarnation, at.frames, self._chain, body, count
+            kind, self._mirrors.journal, at.incarnation, at.frames, self._chain, body, count
         )
-        try:
-            if self._rolls or self._size_bytes + len(data) > SEGMENT_BYTES_MAX:
-                self._begin_segment()
-            self._write(data)
-        except OSError as error:
+        rolled = self._rolls
+        error = self._attempt(data)
+        if error is not None and self._rolls and not rolled and error.errno != errno.ETIMEDOUT:
+            error = self._attempt(data)  # elsewhere: in a new segment
+        if error is not None:
             raise EngineDown(
-                f"the journal cannot write: {self._directory}: {error.strerror}",
+                f"the journal cannot write: {self._places()}: {error.strerror}",
                 _REMEDIES.get(error.errno or 0, "Look at the disk that it names."),
             ) from error
         self._chain = chain
-        self._size_bytes += len(data)
         self._synced = Synced(at.incarnation, at.frames + 1)
         return self._synced
 
@@ -71,56 +117,238 @@ class DiskWriter:
             self.commit(Kind.SEAL, b"", 0)
         finally:
             self._sealed = True  # its file numbers may soon belong to others
-            if self._fd != self._lock_fd:
-                self._disk.close(self._fd)
-            self._disk.close(self._lock_fd)
+            self._mirrors.flush_health()
+            self._end_lanes()
+
+    def _end_lanes(self) -> None:
+        """Close all files; a mirror that hangs closes them when it wakes up."""
+        self._run(self._copies, lambda copy: copy.close, 0)
+        if self._lanes is not None:
+            self._run([copy for copy in self._copies if not copy.stuck], None, -1)
+            self._lanes.close()
+
+    def tend(self) -> None:
+        """Now and then: learn of changed mirrors, and take those back that have caught up."""
+        if self._sealed:
+            return
+        changed = self._mirrors.refresh()
+        if self._lanes is None and len(self._mirrors.all()) == 1:
+            return
+        self._collect()
+        if changed:
+            self._follow_label()
+        overdue = [copy for copy in self._on() if self._is_late(copy)]
+        if overdue and len(overdue) < len(self._on()):
+            self._eject(overdue)
+        for copy in self._copies:
+            if not copy.on and not copy.busy:
+                self._bring_up(copy)
+        self._mirrors.flush_health()
+
+    @property
+    def degraded(self) -> list[str]:
+        """Directories of mirrors that lack something."""
+        return [str(mirror.directory) for mirror in self._mirrors.others()]
 
     def _check_open(self) -> None:
         if self._sealed:
             raise EngineDown(f"strand {self.incarnation} is sealed", "Begin a new one.")
 
-    def _write(self, data: bytes) -> None:
-        try:
-            self._disk.write(self._fd, self._size_bytes, data)
-        except OSError:
-            self._take_back()
-            raise
-        try:
-            self._disk.sync(self._fd)
-        except OSError:
-            # After a failed sync nobody knows what the disk holds, and a second sync may claim
-            # success for pages that were thrown away. What follows is written elsewhere.
-            self._take_back()
-            self._rolls = True
-            raise
+    def _places(self) -> str:
+        return ", ".join(str(copy.mirror.directory) for copy in self._copies)
 
-    def _take_back(self) -> None:
-        """A frame that nobody was promised must not be found after a crash, whole or in part."""
-        try:
-            self._disk.truncate(self._fd, self._size_bytes)
-        except OSError:
-            self._rolls = True
+    def _on(self) -> list[Copy]:
+        return [copy for copy in self._copies if copy.on]
 
-    def _begin_segment(self) -> None:
-        segment = self._segment + 1
-        path = self._directory / segment_name(self.incarnation, segment)
-        try:
-            fd = self._disk.create(path)
-        except FileExistsError:
-            # Ours, from an attempt that failed: nothing in it became durable, not even its name.
-            self._disk.replace(path, b"")
-            fd = self._disk.open(path)
-        if self._fd != self._lock_fd:
-            self._disk.close(self._fd)
-        self._fd = fd
+    # --- one frame --------------------------------------------------------------------------------
+
+    def _attempt(self, data: bytes) -> OSError | None:
+        """Write a frame to all copies; None if enough have it, and nobody trusts the others."""
+        segment, offset = self._segment, self._size_bytes
+        if offset and (self._rolls or offset + len(data) > SEGMENT_BYTES_MAX):
+            segment, offset = segment + 1, 0
+        self._collect()
+        on = self._on()
+        able = [copy for copy in on if not copy.stuck]
+        need = len(on) if len(on) <= 2 else len(on) // 2 + 1
+        self._run(able, lambda copy: partial(copy.write, segment, offset, data), need)
+        done = [copy for copy in able if not copy.busy and copy.error is None]
+        if not done:
+            return self._nobody_wrote(on)
+        lost = [copy for copy in on if copy.error or copy.stuck or self._is_late(copy)]
+        if len(done) < need:
+            lost = [copy for copy in on if copy not in done]
+        if lost and not self._eject(lost):
+            self._rolls = True
+            return OSError(errno.ETIMEDOUT, "too many mirrors fail")
+        self._segment, self._size_bytes = segment, offset + len(data)
         self._rolls = False
-        self._segment = segment
-        self._size_bytes = 0
+        return None
 
+    def _nobody_wrote(self, on: list[Copy]) -> OSError:
+        """The frame was not acknowledged: its place is given up, unless nothing was left there."""
+        self._rolls |= self._lanes is not None or not all(copy.clean for copy in on)
+        errors = [copy.error for copy in on if copy.error is not None]
+        for copy in on:
+            copy.error = None
+            copy.give_up()
+        error = next(iter(errors), None)
+        if isinstance(error, OSError):
+            return error
+        if error is not None:
+            raise error
+        return OSError(errno.ETIMEDOUT, f"no answer within {self._stall_ms:.0f} ms")
+
+    def _is_late(self, copy: Copy) -> bool:
+        return copy.late(self._world.clock.monotonic_ms(), self._stall_ms)
+
+    # --- lanes ------------------------------------------------------------------------------------
+
+    def _run(self, copies: list[Copy], job: Callable[[Copy], Job] | None, need: int) -> None:
+        """Give each copy a job, and wait until `need` of them (-1: all) have done theirs.
+
+        Waits no longer than `stall_ms`, nor for those that cannot make it any more.
+        """
+        now = self._world.clock.monotonic_ms()
+        for copy in copies if job is not None else ():
+            assert job is not None
+            copy.begins(now)
+            if self._lanes is None:
+                self._do(copy, job(copy))
+            else:
+                self._lanes.submit(copy.lane, job(copy))
+        if self._lanes is None:
+            return
+        until = now + self._stall_ms
+        wanted = len(copies) if need < 0 else need
+        while (
+            sum(not copy.busy and copy.error is None for copy in copies) < wanted
+            and any(copy.busy for copy in copies)
+            and now < until
+        ):
+            self._collect(until - now)
+            now = self._world.clock.monotonic_ms()
+
+    @staticmethod
+    def _do(copy: Copy, job: Job) -> None:
+        try:
+            job()
+        except OSError as error:
+            copy.ended(error)
+        else:
+            copy.ended(None)
+
+    def _collect(self, timeout_ms: float = 0.0) -> None:
+        """Note what came of jobs: wait for one, and take all that are there."""
+        while self._lanes is not None and (done := self._lanes.next(timeout_ms)) is not None:
+            timeout_ms = 0.0
+            if done.error is not None and not isinstance(done.error, OSError | HairpinError):
+                raise done.error
+            next(copy for copy in self._copies if copy.lane == done.lane).ended(done.error)
+
+    # --- membership -------------------------------------------------------------------------------
+
+    def _eject(self, lost: list[Copy]) -> bool:
+        """Go on without these; durable on the others on return. False if nobody may be left."""
+        rest = [copy for copy in self._on() if copy not in lost]
+        while lost:
+            if not self._may_go_on(lost, rest):
+                return False
+            entries = [self._as_lost(copy) for copy in lost]
+            drop = partial(self._mirrors.drop, lost=entries, epoch=self._mirrors.next_epoch())
+            self._run(rest, lambda copy, drop=drop: partial(drop, copy.mirror), -1)  # type: ignore[misc]
+            failed = [copy for copy in rest if copy.busy or copy.error is not None]
+            rest = [copy for copy in rest if copy not in failed]
+            if not rest:
+                return False
+            for copy in lost:
+                self._let_go(copy)
+            self._mirrors.label = self._mirrors.label.changed(*entries)
+            lost = failed
+        return True
+
+    def _may_go_on(self, lost: list[Copy], rest: list[Copy]) -> bool:
+        """Is anybody left who holds everything, and whom no other process has ejected?"""
+        members = {mirror.id for mirror in self._mirrors.members()}
+        whole = [copy for copy in rest if copy.mirror.id in members]
+        if not all(copy.mark_ejected() for copy in lost):
+            return False
+        if not all(copy.ejected_by_others() for copy in whole):
+            return True
+        for copy in lost:
+            copy.unmark()
+        log.error("mirrors fail for several processes, not the same ones")
+        return False
+
+    def _as_lost(self, copy: Copy) -> Entry:
+        entry = self._mirrors.entry(copy.mirror) or Entry(
+            copy.mirror.id, str(copy.mirror.directory), State.STALE
+        )
+        why = str(copy.error) if copy.error else f"no answer within {self._stall_ms:.0f} ms"
+        state = State.STALE if entry.state is State.MEMBER else entry.state
+        return msgspec.structs.replace(
+            entry, state=state, why=why, distrusted=entry.distrusted or copy.distrusted
+        )
+
+    def _let_go(self, copy: Copy) -> None:
+        why = str(copy.error or "too slow")
+        log.error("a mirror is ejected", mirror=str(copy.mirror.directory), why=why)
+        self._mirrors.health.note(copy.mirror.id, why, write=int(copy.error is not None), out=1)
+        copy.leaves()
+        copy.give_up()
+        if copy.error is not None:
+            copy.error, copy.level = None, None
+        copy.retry_at_ms = self._world.clock.monotonic_ms() + RETRY_MS
+
+    def _follow_label(self) -> None:
+        """Mirrors came or went by somebody else's hand."""
+        known = {copy.mirror.id: copy for copy in self._copies}
+        if self._lanes is None:
+            self._lanes = self._world.threads.lanes()
+            for copy in self._copies:
+                copy.lane = self._lanes.open(copy.mirror.directory)
+            self._run(self._copies, lambda copy: copy.open_marks, -1)
+        for mirror in self._mirrors.all():
+            if mirror.id not in known:
+                copy = Copy(self._mirrors.disk, mirror, self.incarnation)
+                copy.lane = self._lanes.open(mirror.directory)
+                self._copies.append(copy)
+        for mirror_id, copy in known.items():
+            entry = self._mirrors.label.entry(mirror_id)
+            if entry is None and not copy.busy:
+                copy.leaves()
+                copy.close()
+                self._copies.remove(copy)
+            elif entry is not None and entry.state is State.MEMBER and copy.on:
+                copy.unmark()
+            elif entry is not None and copy.on:
+                copy.mark_ejected()
+
+    def _bring_up(self, copy: Copy) -> None:
+        """Catch up in the lane; when little is left, do that at once and take part."""
+        if copy.error is not None:
+            log.warning(
+                "a mirror stays away", mirror=str(copy.mirror.directory), why=str(copy.error)
+            )
+            copy.error, copy.level = None, None
+            copy.retry_at_ms = self._world.clock.monotonic_ms() + RETRY_MS
+        if self._world.clock.monotonic_ms() < copy.retry_at_ms or not self._on():
+            return
+        here, good = (self._segment, self._size_bytes), self._on()[0].mirror
+        level = copy.level
+        near = level is not None and level[0] == here[0] and here[1] - level[1] <= NEAR_BYTES
+        self._run([copy], lambda c: partial(c.catch_up, good, here), -1 if near else 0)
+        if not copy.busy and copy.error is None and copy.level == here and copy.takes_part():
+            log.info("a mirror takes part again", mirror=str(copy.mirror.directory))
+
+
+NEAR_BYTES = 8 << 20
+"""What a mirror can catch up with while its writer waits."""
 
 _REMEDIES = {
     errno.ENOSPC: "The disk is full: make room; answers are taken again at once.",
     errno.EDQUOT: "The quota is used up: make room; answers are taken again at once.",
     errno.EIO: "The disk reports an input/output error: replace it.",
     errno.EROFS: "The file system turned read-only: look at the disk.",
+    errno.ETIMEDOUT: "All mirrors hang or fail: look at their disks; answers wait meanwhile.",
 }

@@ -21,7 +21,8 @@ from pathlib import Path
 import msgspec
 
 from hairpin.errors import DataDamaged, EngineDown, YourMistake
-from hairpin.journal.disk import IDENTITY, DiskJournal
+from hairpin.journal.disk import DiskJournal
+from hairpin.journal.label import LABEL
 from hairpin.messages import Permission
 from hairpin.ticket import KEY_BYTES, TicketKey
 from hairpin.world import World, real_world
@@ -108,7 +109,7 @@ class DataDirectory:
     def prepare(self) -> None:
         """Create and lock the directory. Raises YourMistake if that cannot be done."""
         try:
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._world.disk.make_directory(self.path)
             fd = os.open(self.path / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise YourMistake(
@@ -144,10 +145,10 @@ class DataDirectory:
 
     def journal(self, create: bool = False) -> DiskJournal:
         """Raises YourMistake if there is none and `create` is not asked for."""
-        if create and not (self.journal_path / IDENTITY).exists():
+        if create and not (self.journal_path / LABEL).exists():
             if self._world.disk.list(self.journal_path):
                 raise DataDamaged(
-                    f"{self.journal_path / IDENTITY} is missing, but the journal is not empty",
+                    f"{self.journal_path / LABEL} is missing, but the journal is not empty",
                     "Restore it from a copy.",
                 )
             with _disk_errors(self.journal_path):
@@ -194,7 +195,7 @@ def _disk_errors(path: Path) -> Iterator[None]:
 def has_journal(data: Path) -> bool:
     """Is there one to count again?"""
     directory = DataDirectory(data, real_world())
-    return (directory.journal_path / IDENTITY).exists()
+    return (directory.journal_path / LABEL).exists()
 
 
 def open_journal(data: Path) -> DiskJournal:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Protocol
 
 from hairpin.bus.unix import UnixBus
 from hairpin.config import Settings
@@ -15,6 +16,20 @@ from hairpin.node.data import DataDirectory, Keys
 from hairpin.node.family import Life
 from hairpin.web import Asset
 from hairpin.world import World
+
+
+class Living(Protocol):
+    """A process's life, as far as it needs to know it."""
+
+    stop: asyncio.Event
+
+    def ready(self) -> None: ...
+
+
+class Link(Protocol):
+    """A fellow's end of the bus; `run` keeps the connection until it is cancelled."""
+
+    async def run(self, connected: Callable[[], None]) -> None: ...
 
 
 async def run_gate(
@@ -33,6 +48,11 @@ async def run_gate(
     gate = Gate(
         world, data.journal(), bus, keys.ticket_key(), settings, assets, media, bus_path.parent
     )
+    await take_part(life, bus, gate, listener)
+
+
+async def take_part(life: Living, link: Link, gate: Gate, listener: socket.socket) -> None:
+    """Serve, connected to the bus over `link` as often as can be, until `life.stop`."""
     asking: set[asyncio.Task[None]] = set()
 
     def connected() -> None:
@@ -40,10 +60,10 @@ async def run_gate(
         asking.add(task)
         task.add_done_callback(asking.discard)
 
-    link = asyncio.create_task(bus.run(connected))
+    linked = asyncio.create_task(link.run(connected))
     serving = asyncio.create_task(gate.run(listener, life.ready, life.stop))
-    done, _ = await asyncio.wait({link, serving}, return_when=asyncio.FIRST_COMPLETED)
-    for task in (link, *asking):
+    done, _ = await asyncio.wait({linked, serving}, return_when=asyncio.FIRST_COMPLETED)
+    for task in (linked, *asking):
         task.cancel()
     for task in done:
         task.result()

@@ -34,10 +34,14 @@ from hairpin.world import World
 log = structlog.get_logger()
 
 TICK_S = 0.02
+"""So long rests what could not be done when it was due."""
+QUIET_S = 5.0
+"""The longest one: whatever may have been missed is noticed then."""
 SNAPSHOT_S = 0.2
+"""The shortest time from one snapshot to the next."""
 REPLAYED = 0
 """No strand has this number: it stands for the journal, read again."""
-GATE_SILENT_MS = 10_000
+GATE_SILENT_MS = 12_000
 """A gate that reported nothing for this long is not shown as alive."""
 
 
@@ -80,16 +84,21 @@ class Stage:
             world.clock, journal, writer, self.bus, past, desk, self.view, addresses
         )
         self._gates: dict[int, m.GateReport] = {}
+        self._reported = False
+        """Did a gate say more than that it lives, since gates were shown?"""
+        self._news = asyncio.Event()
+        """Something happened that must not wait until the next step is due."""
         self._catch_up(journal, past, known, writer)
         snapshot = self.keeper.tick()
         assert snapshot is not None, "the first tick after arming has news"
         _settle_desk(desk, past, snapshot)
-        self.bus.serve(m.TOPIC_LEASE, m.LeaseRequest, self.director.lease)
+        self.bus.serve(m.TOPIC_LEASE, m.LeaseRequest, self._lease)
         self.bus.serve(m.TOPIC_CLAIM, m.ClaimRequest, self.director.claim)
         self.bus.serve(m.TOPIC_ORDER_NOW, m.Synced, self._order_now)
         self.bus.serve(m.TOPIC_CLOCKS, m.ClocksRequest, self._clocks)
         self.bus.subscribe(m.TOPIC_TALLY, m.TallySnapshot, self.director.tallied)
         self.bus.subscribe(m.TOPIC_GATE, m.GateReport, self._report)
+        self.bus.subscribe_raw(m.TOPIC_ORDER, lambda _: self._news.set())
         self.director.tallied(snapshot)
 
     def health(self) -> str | None:
@@ -100,21 +109,45 @@ class Stage:
         return None if self._alive() else "no gate reports"
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Tick until `stop`."""
+        """Take steps when they are due and tell counts when there are new ones, until `stop`."""
         self.director.publish()
         clocks = asyncio.create_task(self.director.refresh_clocks())
-        snapshot_at = 0.0
+        stopping = asyncio.create_task(self._wake_at(stop))
+        snapshot_at_s = 0.0
         while not stop.is_set():
-            self.director.tick()
+            self._news.clear()
             now_s = self._clock.monotonic_ms() / 1000
-            if now_s >= snapshot_at:
-                snapshot_at = now_s + SNAPSHOT_S
-                self.view.set_gates(self._alive())
-                self._tell_counts()
+            if now_s >= snapshot_at_s:
+                snapshot_at_s = now_s + SNAPSHOT_S
+                self._show_gates()
+                if self.keeper.busy:
+                    self._tell_counts()
+            self.director.tick()
+            rest_s = self._rest_s()
+            if self.keeper.busy or self._reported:
+                rest_s = min(rest_s, snapshot_at_s - now_s)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), TICK_S)
+                await asyncio.wait_for(self._news.wait(), rest_s if rest_s > 0 else TICK_S)
         clocks.cancel()
+        stopping.cancel()
         self.director.close()
+
+    def _show_gates(self) -> None:
+        self._reported = False
+        self.view.set_gates(self._alive())
+
+    async def _wake_at(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self._news.set()
+
+    def _rest_s(self) -> float:
+        """Until the next step is due, or a gate has been silent for too long."""
+        now_ms = self._clock.now_ms()
+        dues = [report.at_ms + GATE_SILENT_MS + 1 for report in self._gates.values()]
+        step_ms = self.director.next_due_ms()
+        if step_ms is not None:
+            dues.append(step_ms)
+        return min([(due_ms - now_ms) / 1000 for due_ms in dues] + [QUIET_S])
 
     def _tell_counts(self) -> None:
         """Damage in what must be counted anew keeps a result provisional; the show goes on."""
@@ -152,10 +185,13 @@ class Stage:
             self._together[news.incarnation] = news
         if news.incarnation in self._damaged or news.incarnation in self._together:
             return
+        idle = not self.keeper.busy
         try:
             self.keeper.synced(news)
         except DataDamaged as damage:
             self._note_damage(news.incarnation, damage)
+        if idle and self.keeper.busy:
+            self._news.set()
 
     def _note_damage(self, incarnation: int, damage: DataDamaged) -> None:
         self._damaged[incarnation] = damage.message
@@ -172,13 +208,30 @@ class Stage:
         except DataDamaged as damage:
             raise EngineDown(damage.message, damage.remedy) from damage
 
+    async def _lease(self, request: m.LeaseRequest) -> m.LeaseReply:
+        try:
+            return await self.director.lease(request)
+        finally:
+            self._news.set()  # it may have found that the journal fails, or writes again
+
     def _report(self, report: m.GateReport) -> None:
+        known = self._gates.get(report.incarnation)
         self._gates[report.incarnation] = report
+        if known is None or _did(known) != _did(report):
+            self._reported = True
+            self._news.set()
+        self.director.tell_again(report.order)
 
     def _alive(self) -> Mapping[int, m.GateReport]:
         since_ms = self._clock.now_ms() - GATE_SILENT_MS
         self._gates = {n: r for n, r in self._gates.items() if r.at_ms >= since_ms}
         return self._gates
+
+
+def _did(report: m.GateReport) -> tuple[object, ...]:
+    """What a report says beside that the gate lives."""
+    did = (report.acknowledged, report.commits, report.requests, report.refused)
+    return *did, report.connections, report.journal_error
 
 
 def _settle_desk(desk: ClaimsDesk, past: Past, snapshot: m.TallySnapshot) -> None:

@@ -42,6 +42,11 @@ class TallyEngine(Protocol):
         """
         ...
 
+    @property
+    def busy(self) -> bool:
+        """Is a `tick` wanted even if no strand grows?"""
+        ...
+
     async def clocks(self, fans: tuple[int, ...]) -> ClocksReply: ...
 
     def close(self) -> None:

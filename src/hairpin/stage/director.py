@@ -23,6 +23,8 @@ log = structlog.get_logger()
 
 RETRY_MS = 500
 """How often a journal that failed is tried when nobody else wants to write."""
+FENCE_MS = 100
+"""How often it is asked whether a gate that a result waits for is dead."""
 LEASE_MIN = 64
 """Fan numbers; a lease has fewer only when no more are left."""
 
@@ -46,7 +48,8 @@ class Desk(Protocol):
 
 
 class Director:
-    """`past` must hold an armed show. Call `tick` often; it takes the steps that are due."""
+    """`past` must hold an armed show. `tick` takes the steps that are due; call it after all news,
+    and when `next_due_ms` says so."""
 
     def __init__(
         self,
@@ -282,6 +285,26 @@ class Director:
         except EngineDown as error:
             self._failed(error)
 
+    def next_due_ms(self) -> int | None:
+        """When `tick` will have something to do if nobody says anything; None: never."""
+        dues: list[int] = []
+        if self.error is not None:
+            dues.append(self._retry_at_ms)
+        step = self.order.next_due(self._final())
+        if step is not None:
+            dues.append(step.at_ms)
+        if self._missing():
+            dues.append(self._clock.now_ms() + FENCE_MS)
+        announced = self._desk.announced()
+        if announced is not None:
+            dues.append(announced.deadline_ms + 1)
+        return min(dues, default=None)
+
+    def tell_again(self, known: int) -> None:
+        """Somebody knows this version of the running order: news of a later one got lost."""
+        if self._state is not None and known < self._state.version:
+            self._bus.publish(m.TOPIC_ORDER, self._state)
+
     def _final(self) -> frozenset[int]:
         questions = self._snapshot.questions if self._snapshot else ()
         return frozenset(q.question for q in questions if _settled(q) or _complete(q))
@@ -297,10 +320,13 @@ class Director:
 
     def _fence_dead(self) -> None:
         """A provisional result waits for gates; one that is dead is fenced, and waits no more."""
+        for incarnation in sorted(self._missing()):
+            self.fence(incarnation)
+
+    def _missing(self) -> set[int]:
         questions = self._snapshot.questions if self._snapshot else ()
         missing = {number for q in questions for number in q.missing}
-        for incarnation in sorted(missing - set(self._past.fenced) - self._unreadable):
-            self.fence(incarnation)
+        return missing - set(self._past.fenced) - self._unreadable
 
     def fence(self, incarnation: int) -> None:
         """End a strand if its writer is dead. Raises EngineDown."""

@@ -83,6 +83,11 @@ class Keeper:
         self._rate_told = rate
         return snapshot
 
+    @property
+    def busy(self) -> bool:
+        """Will a `tick` have news, or may it have, although no strand has any?"""
+        return self._dirty or self._refolding is not None or self._rate_told != 0
+
     async def clocks(self, fans: tuple[int, ...]) -> ClocksReply:
         """Both clocks of some fans' answers, from the journal. Raises DataDamaged."""
         read = partial(self._contenders.read, fans, self.book.positions())
@@ -140,4 +145,6 @@ class Keeper:
         while len(self._rates) > 2 and self._rates[1][0] <= now_ms - _RATE_WINDOW_MS:
             self._rates.popleft()
         then_ms, then = self._rates[0]
+        # Nothing came while nobody looked.
+        then_ms = max(then_ms, now_ms - _RATE_WINDOW_MS)
         return round((self._answers - then) * 1000 / max(now_ms - then_ms, 1), 1)

@@ -118,6 +118,11 @@ class MemcachedKeeper:
             positions={str(n): frames for n, (frames, _) in strands.items()},
         )
 
+    @property
+    def busy(self) -> bool:
+        """The courier's thread has news of its own."""
+        return True
+
     async def clocks(self, _: tuple[int, ...]) -> m.ClocksReply:
         """Nobody is a contender."""
         return m.ClocksReply(())

@@ -27,7 +27,7 @@ def show(stand: HotStand, size: int) -> None:
     """`/now` has so many bytes."""
     replies = Replies(b"Thu, 01 Jan 1970 00:00:00 GMT")
     replies.set_now(b"x" * size, b'"1"')
-    stand.doors.replies = replies
+    stand.doors._replies = replies
 
 
 async def test_an_end_that_comes_with_a_request_is_noticed() -> None:

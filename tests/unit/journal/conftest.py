@@ -12,7 +12,7 @@ from hairpin.errors import DataDamaged
 from hairpin.frame import Frame, Kind
 from hairpin.journal import Writer
 from hairpin.journal.disk import DiskJournal
-from hairpin.journal.reader import segment_name
+from hairpin.journal.names import segment_name
 
 
 class Scene:
@@ -37,8 +37,8 @@ class Scene:
 
     def kill(self, writer: Writer) -> int:
         """As if its process ended: the kernel closes its files, and with them goes the lock."""
-        for fd in {writer._fd, writer._lock_fd}:  # type: ignore[attr-defined]
-            self.disk.close(fd)
+        for copy in writer._copies:  # type: ignore[attr-defined]
+            copy.close()
         return writer.incarnation
 
     def dead(self, *segments: list[bytes]) -> int:

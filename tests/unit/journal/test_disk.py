@@ -14,8 +14,9 @@ from hairpin.errors import DataDamaged, EngineDown, YourMistake
 from hairpin.frame import HEADER_BYTES, Kind
 from hairpin.journal import decode_control, encode_control
 from hairpin.journal import writer as writing
-from hairpin.journal.disk import IDENTITY, DiskJournal
-from hairpin.journal.reader import parse_name, segment_name
+from hairpin.journal.disk import DiskJournal
+from hairpin.journal.label import LABEL
+from hairpin.journal.names import parse_name, segment_name
 from hairpin.messages import Born, Marked
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def test_a_directory_without_a_journal_is_named(scene: Scene, tmp_path: Path) ->
     "content", [b"", b"{", b'{"format": 1}', b'{"format": 1, "id": "xyz"}', b"\xff\xfe"]
 )
 def test_an_identity_that_cannot_be_read_is_damage(scene: Scene, content: bytes) -> None:
-    (scene.directory / IDENTITY).write_bytes(content)
+    (scene.directory / LABEL).write_bytes(content)
     with pytest.raises(DataDamaged, match=r"journal\.json cannot be read"):
         DiskJournal.open(scene.world, scene.directory)
 
@@ -47,15 +48,15 @@ def test_an_identity_that_cannot_be_read_is_damage(scene: Scene, content: bytes)
 @pytest.mark.parametrize("name", ["-1", "1" * 17])
 def test_an_identity_that_fits_no_frame_is_damage(scene: Scene, name: str) -> None:
     identity = {"format": 1, "id": name}
-    (scene.directory / IDENTITY).write_bytes(msgspec.json.encode(identity))
+    (scene.directory / LABEL).write_bytes(msgspec.json.encode(identity))
     with pytest.raises(DataDamaged, match=r"journal\.json cannot be read"):
         DiskJournal.open(scene.world, scene.directory)
 
 
 def test_another_format_is_refused_by_name(scene: Scene) -> None:
-    identity = {"format": 2, "id": "00ff"}
-    (scene.directory / IDENTITY).write_bytes(msgspec.json.encode(identity))
-    with pytest.raises(YourMistake, match="format 2; this program reads format 1") as told:
+    identity = {"format": 3, "id": "00ff"}
+    (scene.directory / LABEL).write_bytes(msgspec.json.encode(identity))
+    with pytest.raises(YourMistake, match="format 3; this program reads formats 1 to 2") as told:
         DiskJournal.open(scene.world, scene.directory)
     assert "version of hairpin" in told.value.remedy
 

@@ -13,7 +13,7 @@ import pytest
 from hairpin.errors import DataDamaged, EngineDown
 from hairpin.frame import Kind
 from hairpin.journal.disk import DiskJournal
-from hairpin.journal.writer import DiskWriter
+from hairpin.journal.writer import StrandWriter
 from hairpin.world import RealDisk, real_world
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def test_a_full_disk_leaves_an_empty_strand_unfenced_until_there_is_room(
 
 def test_a_sealed_writer_lets_go_of_its_lock_and_files(scene: Scene) -> None:
     writer = scene.write([b"a"], [b"b"])
-    assert isinstance(writer, DiskWriter)
+    assert isinstance(writer, StrandWriter)
     assert scene.journal.fence(writer.incarnation) is None
     writer.seal()
     end = scene.journal.fence(writer.incarnation)

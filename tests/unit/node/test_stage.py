@@ -51,8 +51,8 @@ class Stand:
         return self.begin()
 
     def kill(self, writer: Writer) -> None:
-        for fd in {writer._fd, writer._lock_fd}:  # type: ignore[attr-defined]
-            self.disk.close(fd)
+        for copy in writer._copies:  # type: ignore[attr-defined]
+            copy.close()
 
     def gate(self) -> Writer:
         gate = self.journal.writer()
@@ -193,7 +193,7 @@ async def test_fan_numbers_are_never_given_twice_whoever_restarts(stand: Stand) 
 
 async def test_numbers_that_could_not_be_journalled_are_not_given(stand: Stand) -> None:
     first = await stand.stage.director.lease(m.LeaseRequest(9, 10))
-    stand.disk.faults.append(Fault("sync"))
+    stand.disk.faults.append(Fault("write"))
     with pytest.raises(EngineDown):
         await stand.stage.director.lease(m.LeaseRequest(9, 10))
     second = await stand.stage.director.lease(m.LeaseRequest(9, 10))

@@ -15,7 +15,7 @@ from hairpin import frame as framing
 from hairpin.errors import DataDamaged
 from hairpin.frame import Kind
 from hairpin.journal.disk import DiskJournal
-from hairpin.journal.reader import segment_name
+from hairpin.journal.names import segment_name
 from hairpin.messages import Corrected, Opened, Struck, Voided
 from hairpin.tally.recount import Recount, Recounter
 

@@ -1,0 +1,95 @@
+"""Nothing is acknowledged that is not durable, by the rule of the mirrors that are members.
+
+One or two members: all of them hold the frame on their platters. Three and more: a majority does.
+The label with the highest epoch on any platter says who is a member.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from sim.checkers import Violation
+
+Platter = Callable[[Path], bytes | None]
+"""Durable content of a file, None if there is none."""
+HEADER_BYTES = 56
+SEQUENCE_AT = 24
+"""In a frame's header; docs/formats.md draws it."""
+
+
+class Durability:
+    """Told every frame that a writer says is durable, at that moment."""
+
+    def __init__(self, platter: Platter, mirrors: Sequence[Path]) -> None:
+        self._platter = platter
+        self._mirrors = tuple(mirrors)
+        self._labels: dict[bytes, tuple[int, str, tuple[str, ...]]] = {}
+        self.frames = 0
+
+    def members(self) -> list[Path]:
+        """The mirrors that hold everything that was acknowledged, by the label in force."""
+        labels = {path: self._label(path) for path in self._mirrors}
+        known = [label for label in labels.values() if label is not None]
+        if not known:
+            return []
+        _, _, members = max(known)
+        return [path for path, label in labels.items() if label and label[1] in members]
+
+    def acknowledged(self, incarnation: int, sequence: int, body: bytes) -> None:
+        """`sequence`: of the frame, from 0."""
+        self.frames += 1
+        _, _, named = max(
+            (label for path in self._mirrors if (label := self._label(path))),
+            default=(0, "", ()),
+        )
+        needed = len(named) if len(named) < 3 else len(named) // 2 + 1
+        holders = [path for path in self.members() if self._holds(path, incarnation, sequence, body)]
+        if len(holders) < max(needed, 1):
+            raise Violation(
+                "what is acknowledged is durable",
+                f"frame {sequence} of incarnation {incarnation} is durable on {len(holders)} of "
+                f"{len(named)} members; needed: {needed}",
+            )
+
+    def _holds(self, mirror: Path, incarnation: int, sequence: int, body: bytes) -> bool:
+        segment = 0
+        while True:
+            data = self._platter(mirror / f"{incarnation:08x}-{segment:04x}.hpj")
+            if data is None and segment:
+                return False
+            if data is not None and _has_frame(data, incarnation, sequence, body):
+                return True
+            segment += 1
+
+    def _label(self, mirror: Path) -> tuple[int, str, tuple[str, ...]] | None:
+        """Epoch, own id, ids of the members."""
+        data = self._platter(mirror / "journal.json")
+        if data is None:
+            return None
+        if data not in self._labels:
+            try:
+                label = json.loads(data)
+            except ValueError:
+                return None
+            own = label.get("mirror") or label["id"]
+            entries = label.get("mirrors") or [{"id": own, "state": "member"}]
+            members = [e["id"] for e in entries if e.get("state", "member") == "member"]
+            self._labels[data] = (int(label.get("epoch", 0)), own, tuple(members))
+        return self._labels[data]
+
+
+def _has_frame(data: bytes, incarnation: int, sequence: int, body: bytes) -> bool:
+    """Search from the end: the frame in question was written last."""
+    number = incarnation.to_bytes(4, "little")
+    place = sequence.to_bytes(8, "little")
+    at = data.rfind(place)
+    while at >= 0:
+        start = at - SEQUENCE_AT
+        whole = data[start + HEADER_BYTES : start + HEADER_BYTES + len(body)] == body
+        if start >= 0 and data[start : start + 4] == b"HPN1" and whole:
+            if data[start + 16 : start + 20] == number:
+                return True
+        at = data.rfind(place, 0, at)
+    return False

@@ -1,0 +1,62 @@
+"""A question is never shown final before it is.
+
+Final means: no gate that lives may still acknowledge an answer to it. The universe knows which
+gates live and what they have journalled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from sim.checkers import Violation
+
+
+class Strand:
+    """What a gate's writer was seen to do."""
+
+    def __init__(self, lives: Callable[[], bool]) -> None:
+        self.lives = lives
+        self.marked: set[int] = set()
+        self.sealed = False
+
+
+class Finality:
+    """Told what gates journal, and what anybody is shown as final."""
+
+    def __init__(self) -> None:
+        self._strands: dict[int, Strand] = {}
+        self._final: dict[int, float] = {}
+        """Question, and when it was shown as final for the first time."""
+
+    def born(self, incarnation: int, lives: Callable[[], bool]) -> None:
+        self._strands[incarnation] = Strand(lives)
+
+    def marked(self, incarnation: int, questions: Iterable[int]) -> None:
+        self._strands[incarnation].marked.update(questions)
+
+    def sealed(self, incarnation: int) -> None:
+        self._strands[incarnation].sealed = True
+
+    def answered(self, incarnation: int, questions: Iterable[int], at_ms: float) -> None:
+        """A gate journalled answers to these questions, and is about to acknowledge them."""
+        for question in questions:
+            final_ms = self._final.get(question)
+            if final_ms is not None:
+                raise Violation(
+                    "what is final gets no answers any more",
+                    f"incarnation {incarnation} journalled an answer to question {question + 1} "
+                    f"{at_ms - final_ms:.0f} ms after it was shown as final",
+                )
+
+    def shown(self, question: int, at_ms: float) -> None:
+        """Somebody is shown this question as final."""
+        if question in self._final:
+            return
+        self._final[question] = at_ms
+        for incarnation, strand in self._strands.items():
+            if question not in strand.marked and not strand.sealed and strand.lives():
+                raise Violation(
+                    "final means that no gate may still take answers",
+                    f"question {question + 1} is shown as final, but incarnation {incarnation} "
+                    "lives and has not marked it",
+                )

@@ -1,0 +1,91 @@
+"""What a night is to be like: its show, its mirrors, its crowd and its troubles, by dice."""
+
+from __future__ import annotations
+
+import random
+
+import msgspec
+
+from hairpin.show import Choice, Mode, Question, Retention, Show, TieBreak, Word
+
+PROFILES = ("quiet", "crashes", "disks", "mirrors", "network", "clocks", "everything")
+QUESTIONS = 42
+FIRST_MS = 120_000
+PERIOD_MS = 600_000
+"""A question every ten minutes: 42 of them take seven hours."""
+GATES = 3
+FANS = 300
+
+
+class Plan(msgspec.Struct, frozen=True):
+    seed: int
+    profile: str
+    show: Show
+    mirrors: int
+    appetite: float
+    """Probability that a fan answers a question."""
+    gates: int = GATES
+    fans: int = FANS
+
+
+def plan_of(
+    seed: int,
+    profile: str | None = None,
+    questions: int = QUESTIONS,
+    fans: int = FANS,
+    mirrors: int | None = None,
+    mode: Mode | None = None,
+) -> Plan:
+    """The night of this seed. What is given is not left to the dice."""
+    dice = random.Random(f"plan {seed}")  # its own, so that a night's dice do not depend on it
+    drawn = PROFILES[seed % len(PROFILES)]
+    by_dice = Mode.HAND if dice.random() < 0.25 else Mode.CLOCK
+    count = dice.choice((1, 1, 2, 2, 3))
+    show = _show(dice, mode or by_dice, questions, fans)
+    appetite = dice.uniform(0.06, 0.18)
+    return Plan(seed, profile or drawn, show, mirrors or count, appetite, fans=fans)
+
+
+def _show(dice: random.Random, mode: Mode, questions: int, fans: int) -> Show:
+    return Show(
+        id="night",
+        title={"en": "A simulated night"},
+        languages=("en",),
+        mode=mode,
+        start_ms=None,
+        audience_low=fans // 2,
+        audience_high=fans * 10,
+        tickets_per_fan=4.0,
+        age_bands=({"en": "young"}, {"en": "grown"}, {"en": "old"}),
+        questions=tuple(_question(dice, n, mode) for n in range(questions)),
+        allowance_ms=dice.choice((3_000, 10_000, 20_000)),
+        elapsed_floor_ms=dice.choice((0, 200, 500)),
+        reveal_after_ms=dice.randint(2_000, 6_000),
+        tie_break=dice.choice((TieBreak.SHARE, TieBreak.SHARE, TieBreak.DRAW)),
+        draw_seed="a published seed",
+        cell_min=dice.choice((1, 3)),
+        best_country_min=dice.randint(1, 5),
+        contenders=4,
+        reserves=3,
+        claim_deadline_ms=600_000,
+        word=Word({"en": "Thank you"}),
+        retention=Retention(1, 30, 60),
+    )
+
+
+def _question(dice: random.Random, number: int, mode: Mode) -> Question:
+    choices = dice.randint(2, 6)
+    multiple = dice.random() < 0.2
+    right = dice.randrange(1, 1 << choices) if multiple else 1 << dice.randrange(choices)
+    if dice.random() < 0.1:
+        right = 0
+    by_hand = mode is Mode.HAND
+    return Question(
+        id=f"q{number + 1}",
+        text={"en": f"Question {number + 1}?"},
+        choices=tuple(Choice({"en": f"choice {n + 1}"}) for n in range(choices)),
+        right=right,
+        multiple=multiple,
+        opens_after_ms=None if by_hand else FIRST_MS + number * PERIOD_MS,
+        duration_ms=None if by_hand and dice.random() < 0.5 else dice.randint(8, 20) * 1000,
+    )

@@ -1,0 +1,249 @@
+"""The journal as one plain tar, for whoever wants to verify it without us.
+
+    journal/journal.json             format and id
+    journal/<incarnation>-0000.hpj   all frames of one strand
+
+Every byte of the archive follows from the frames: names in order, no times, no owners, no other
+members. So a reader, such as `exported`, can refuse whatever is not exactly what was written.
+"""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from hairpin import frame as framing
+from hairpin.answer import RECORD
+from hairpin.errors import DataDamaged, EngineDown
+from hairpin.frame import Kind
+from hairpin.journal import Readable, decode_control
+from hairpin.journal.names import segment_name
+from hairpin.messages import Born, Opened
+from hairpin.world import Disk
+
+FORMAT = 1
+FOLDER = "journal/"
+IDENTITY = "journal.json"
+BLOCK_BYTES = tarfile.BLOCKSIZE
+END = bytes(2 * BLOCK_BYTES)
+_QUESTION_AT = 12
+"""Within an answer record."""
+
+Sink = Callable[[bytes], None]
+Progress = Callable[[int, int], None]
+"""Told (bytes done, bytes in all)."""
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """What an outsider needs of a journal's label; by itself it is that of one mirror."""
+
+    format: int
+    id: str
+
+
+class Extent(msgspec.Struct, frozen=True):
+    """How much of one strand is exported."""
+
+    frames: int
+    size_bytes: int
+    answers: int
+    chain: bytes
+
+
+class Survey(msgspec.Struct, frozen=True):
+    """All that an export will hold: extents by incarnation, ascending."""
+
+    journal: int
+    strands: dict[int, Extent]
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all frames."""
+        return sum(extent.size_bytes for extent in self.strands.values())
+
+    @property
+    def frames(self) -> int:
+        return sum(extent.frames for extent in self.strands.values())
+
+    @property
+    def answers(self) -> int:
+        return sum(extent.answers for extent in self.strands.values())
+
+    @property
+    def head(self) -> str:
+        """Over all strands with frames; a recount of the export ends with the same."""
+        chains = {n: (e.frames, e.chain) for n, e in self.strands.items() if e.frames}
+        return framing.head(chains)
+
+
+def survey(journal: Readable, progress: Callable[[int], None] | None = None) -> Survey:
+    """Read and verify all strands as far as they are intact; `progress` is told bytes read.
+
+    Raises DataDamaged with the range that cannot be read.
+    """
+    directed = -1
+    while True:
+        reading = _Reading(journal, progress)
+        reading.run()
+        # A question may have opened after its director was read, and before the gates were.
+        if not reading.unopened or reading.directed == directed:
+            return Survey(journal.id, dict(sorted(reading.strands.items())))
+        directed = reading.directed
+
+
+class _Reading:
+    """One pass over all strands."""
+
+    def __init__(self, journal: Readable, progress: Callable[[int], None] | None) -> None:
+        self._journal = journal
+        self._progress = progress
+        self.strands: dict[int, Extent] = {}
+        self.directed = 0
+        """Frames of directors."""
+        self._opened: set[int] = set()
+        self._answered: set[int] = set()
+
+    @property
+    def unopened(self) -> set[int]:
+        """Questions that were answered before they were opened, as far as was read."""
+        return self._answered - self._opened
+
+    def run(self) -> None:
+        """What a director tells of others is written after it, so directors are read first.
+
+        Who was born meanwhile, and is named by one, is then among the strands that there are.
+        """
+        while True:
+            strands = self._journal.incarnations()
+            roles = {n: _role(self._journal, n) for n in strands}
+            fresh = [n for n in strands if roles[n] == "director" and n not in self.strands]
+            if not fresh:
+                break
+            for n in fresh:
+                self._read(n, None)
+                self.directed += self.strands[n].frames
+        for n in strands:
+            if n not in self.strands:
+                # One that had no frame yet may turn out to be a director's.
+                self._read(n, None if roles[n] else 0)
+
+    def _read(self, incarnation: int, upto_frames: int | None) -> None:
+        follower = self._journal.follow(incarnation)
+        size_bytes = answers = 0
+        for frame in follower.read(upto_frames):
+            size_bytes += frame.size_bytes
+            if frame.kind is Kind.ANSWERS:
+                answers += frame.count
+                self._answered.update(frame.body[_QUESTION_AT :: RECORD.itemsize])
+            elif frame.kind is Kind.CONTROL:
+                record = decode_control(frame.body)
+                if isinstance(record, Opened):
+                    self._opened.add(record.question)
+            if self._progress:
+                self._progress(frame.size_bytes)
+        extent = Extent(follower.frames, size_bytes, answers, follower.chain)
+        self.strands[incarnation] = extent
+
+
+def write(journal: Readable, found: Survey, sink: Sink, progress: Progress | None = None) -> None:
+    """Write the archive, every frame verified once more. Raises DataDamaged."""
+    identity = identity_bytes(found.journal)
+    sink(header(FOLDER + IDENTITY, len(identity)) + identity + padding(len(identity)))
+    done = 0
+    for incarnation, extent in found.strands.items():
+        sink(header(FOLDER + segment_name(incarnation, 0), extent.size_bytes))
+        for data in _frames(journal, incarnation, extent):
+            sink(data)
+            done += len(data)
+            if progress:
+                progress(done, found.size_bytes)
+        sink(padding(extent.size_bytes))
+    sink(END)
+
+
+def write_file(
+    disk: Disk, path: Path, journal: Readable, found: Survey, progress: Progress | None = None
+) -> None:
+    """The archive as a file, which appears when it is complete and durable.
+
+    Raises EngineDown if it cannot be written, DataDamaged as `write`.
+    """
+    part = path.with_name(f".{path.name}.part")
+    at = 0
+
+    def sink(data: bytes) -> None:
+        nonlocal at
+        disk.write(fd, at, data)
+        at += len(data)
+
+    try:
+        disk.remove(part)
+        fd = disk.create(part)
+        try:
+            write(journal, found, sink, progress)
+            disk.sync(fd)
+        except BaseException:
+            disk.remove(part)
+            raise
+        finally:
+            disk.close(fd)
+        disk.rename(part, path)
+    except OSError as error:
+        raise EngineDown(
+            f"cannot write {path}: {error.strerror}", "Name a file where there is room."
+        ) from error
+
+
+def _role(journal: Readable, incarnation: int) -> str | None:
+    """As the first frame says it; None before there is one."""
+    first = next(journal.follow(incarnation).read(), None)
+    if first is None:
+        return None
+    record = decode_control(first.body) if first.kind is Kind.CONTROL else None
+    return record.role if isinstance(record, Born) else "nobody"
+
+
+def _frames(journal: Readable, incarnation: int, extent: Extent) -> Iterator[bytes]:
+    """The bytes of each frame, which must be those that were surveyed."""
+    chain = framing.genesis(journal.id, incarnation)
+    size_bytes = 0
+    for frame in journal.follow(incarnation).read(extent.frames):
+        data, chain = framing.pack(
+            frame.kind,
+            frame.journal,
+            frame.incarnation,
+            frame.sequence,
+            chain,
+            frame.body,
+            frame.count,
+            frame.partition,
+        )
+        size_bytes += len(data)
+        yield data
+    if (size_bytes, chain) != (extent.size_bytes, extent.chain):
+        raise DataDamaged(
+            f"incarnation {incarnation} changed while it was exported: frames that were read "
+            "before are others now",
+            "Export again when its writer has recovered.",
+        )
+
+
+def identity_bytes(journal_id: int) -> bytes:
+    """The first member, whole."""
+    return msgspec.json.encode(Identity(FORMAT, f"{journal_id:016x}"))
+
+
+def header(name: str, size_bytes: int) -> bytes:
+    """The block before a member, whole: all that it may say are name and size."""
+    member = tarfile.TarInfo(name)
+    member.size = size_bytes
+    member.mode = 0o600
+    return member.tobuf(tarfile.GNU_FORMAT)
+
+
+def padding(size_bytes: int) -> bytes:
+    """Zeros to the end of the member's last block."""
+    return bytes(-size_bytes % BLOCK_BYTES)

@@ -1,0 +1,239 @@
+"""The mirrors of one journal, as one process knows them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from hairpin.errors import EngineDown, YourMistake
+from hairpin.journal.health import HealthBook
+from hairpin.journal.label import (
+    LABEL,
+    LABEL_BYTES_MAX,
+    Entry,
+    Label,
+    State,
+    decode_label,
+    encode_label,
+    in_force,
+)
+from hairpin.world import Disk, World
+
+log = structlog.get_logger()
+
+LABEL_LOCK = "label.lock"
+
+
+class Mirror(msgspec.Struct, frozen=True):
+    """One copy of the journal."""
+
+    id: str
+    directory: Path
+
+
+class Mirrors:
+    """`label` is the one in force when it was last read; `refresh` reads it again."""
+
+    def __init__(self, world: World, label: Label, directories: dict[str, Path]) -> None:
+        """`directories`: where mirrors were found, by id; the others may not be there."""
+        self._world = world
+        self._directories = directories
+        self.label = label
+        self._epoch = label.epoch
+        self.health = HealthBook(world)
+
+    @property
+    def disk(self) -> Disk:
+        return self._world.disk
+
+    @property
+    def journal(self) -> int:
+        return self.label.journal
+
+    def members(self) -> list[Mirror]:
+        """Those that hold everything."""
+        return [self._mirror(e) for e in self.label.mirrors if e.state is State.MEMBER]
+
+    def others(self) -> list[Mirror]:
+        """Those that lack something, or cannot be found."""
+        return [self._mirror(e) for e in self.label.mirrors if e.state is not State.MEMBER]
+
+    def all(self) -> list[Mirror]:
+        return [*self.members(), *self.others()]
+
+    def entry(self, mirror: Mirror) -> Entry | None:
+        return self.label.entry(mirror.id)
+
+    def _mirror(self, entry: Entry) -> Mirror:
+        return Mirror(entry.id, self._directories.get(entry.id, Path(entry.directory)))
+
+    # --- labels -----------------------------------------------------------------------------------
+
+    def refresh(self) -> bool:
+        """Read the labels of the members again; says if something changed meanwhile.
+
+        A member that cannot be read now tells nothing; who writes to it will find out.
+        """
+        labels = {}
+        for mirror in self.members():
+            label = self._read(mirror)
+            if label is not None:
+                labels[mirror.directory] = label
+        if not labels:
+            return False
+        try:
+            newest = in_force(labels)
+        except YourMistake as mistake:
+            log.error("labels contradict each other", why=mistake.message)
+            return False
+        if newest.epoch <= self.label.epoch:
+            return False
+        self.label = newest
+        return True
+
+    def _read(self, mirror: Mirror) -> Label | None:
+        try:
+            data = self.disk.read(mirror.directory / LABEL, 0, LABEL_BYTES_MAX)
+        except OSError:
+            return None
+        return decode_label(data, mirror.directory)
+
+    def next_epoch(self) -> int:
+        """Higher than all that this process has seen or tried."""
+        self._epoch = max(self._epoch, self.label.epoch) + 1
+        return self._epoch
+
+    def drop(self, on: Mirror, lost: Iterable[Entry], epoch: int) -> Label:
+        """Note on this mirror that others are no members any more; durable on return.
+
+        Also for one that was none: the epoch says that it may lack more now. Raises OSError.
+        """
+
+        def without(label: Label) -> Label:
+            known = [entry for entry in lost if label.entry(entry.id) is not None]
+            changed = label.changed(*known)
+            return msgspec.structs.replace(changed, epoch=max(changed.epoch, epoch))
+
+        return self.change(on, without)
+
+    def change(self, on: Mirror, change: Callable[[Label], Label]) -> Label:
+        """Change the label of one mirror, durably; returns the new one. Raises OSError."""
+        path = on.directory / LABEL
+        with label_lock(self.disk, on.directory):
+            data = self.disk.read(path, 0, LABEL_BYTES_MAX)
+            label = change(decode_label(data, on.directory)).of(on.id)
+            self.disk.replace(path, encode_label(label))
+            self._flush(on.directory)
+        return label
+
+    def agree(self, change: Callable[[Label], Label], also: Iterable[Mirror] = ()) -> bool:
+        """Change the label on all members, and on `also`, if no other change came between.
+
+        Durable on return. False: somebody was faster, and nothing was changed here. Raises OSError
+        if a mirror cannot be written; the highest epoch is in force then, wherever it stands.
+        """
+        new = change(self.label)
+        carriers = {m.id: m for m in [*self.members(), *also]}
+        carriers |= {m.id: m for m in self.all() if m.id in new.members}
+        ordered = sorted(carriers.values(), key=lambda mirror: mirror.id)
+        with _all_locks(self.disk, [mirror.directory for mirror in ordered]):
+            if self.refresh():
+                return False
+            for mirror in ordered:
+                self.disk.replace(mirror.directory / LABEL, encode_label(new.of(mirror.id)))
+        self.label = new
+        return True
+
+    def locate(self, mirror: Mirror) -> None:
+        """From now on a mirror of this id lies in this directory."""
+        self._directories[mirror.id] = mirror.directory
+
+    # --- small files ------------------------------------------------------------------------------
+
+    def write_everywhere(self, name: str, data: bytes) -> None:
+        """Set the content of a file on every member. Raises EngineDown if one cannot be written."""
+        for mirror in self.members():
+            path = mirror.directory / name
+            try:
+                self.disk.make_directory(path.parent)
+                self.disk.replace(path, data)
+            except OSError as error:
+                raise EngineDown(
+                    f"cannot write {path}: {error.strerror}",
+                    "Give the disk space and write permission.",
+                ) from error
+
+    def flush_health(self) -> None:
+        """Keep what was noted; whoever cannot write it keeps it in mind."""
+        for mirror in self.members() if self.health.waiting else ():
+            try:
+                with label_lock(self.disk, mirror.directory):
+                    self._flush(mirror.directory)
+                return
+            except OSError as error:
+                log.warning("health is not noted", mirror=str(mirror.directory), why=str(error))
+
+    def _flush(self, directory: Path) -> None:
+        self.health.flush(directory)
+
+    # --- healing ----------------------------------------------------------------------------------
+
+    def heal(self, mirror: Mirror, name: str, offset: int, data: bytes, why: str) -> bool:
+        """Write good bytes over bad ones; False if this mirror cannot be written, either."""
+        path = mirror.directory / name
+        log.warning("a bad copy was found", file=str(path), at_byte=offset, why=why)
+        try:
+            overwrite(self.disk, path, offset, data)
+        except OSError as error:
+            log.error("it cannot be healed", file=str(path), why=error.strerror)
+            self.health.note(mirror.id, f"{why}; healing failed: {error.strerror}", read=1)
+            return False
+        self.health.note(mirror.id, why, read=1, healed=1)
+        return True
+
+
+def overwrite(disk: Disk, path: Path, offset: int, data: bytes) -> None:
+    """Durable on return; the file is made if it does not exist."""
+    fd = open_or_create(disk, path)
+    try:
+        disk.write(fd, offset, data)
+        disk.sync(fd)
+    finally:
+        disk.close(fd)
+
+
+def open_or_create(disk: Disk, path: Path) -> int:
+    while True:
+        try:
+            return disk.open(path)
+        except FileNotFoundError:
+            pass
+        try:
+            return disk.create(path)
+        except FileExistsError:
+            continue
+
+
+@contextmanager
+def label_lock(disk: Disk, directory: Path) -> Iterator[None]:
+    """Nobody else changes this mirror's label meanwhile."""
+    fd = open_or_create(disk, directory / LABEL_LOCK)
+    try:
+        disk.lock(fd, wait=True)
+        yield
+    finally:
+        disk.close(fd)
+
+
+@contextmanager
+def _all_locks(disk: Disk, directories: list[Path]) -> Iterator[None]:
+    """In the order given, which must be the same for everybody."""
+    if not directories:
+        yield
+        return
+    with label_lock(disk, directories[0]), _all_locks(disk, directories[1:]):
+        yield

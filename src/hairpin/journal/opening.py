@@ -1,0 +1,157 @@
+"""Finding a journal's mirrors, and deciding whether those that are here suffice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from hairpin.errors import DataDamaged, EngineDown, YourMistake
+from hairpin.journal.label import (
+    FORMAT,
+    LABEL,
+    LABEL_BYTES_MAX,
+    Entry,
+    Label,
+    State,
+    decode_label,
+    encode_label,
+    in_force,
+)
+from hairpin.journal.mirrors import Mirror, Mirrors
+from hairpin.world import World
+
+log = structlog.get_logger()
+
+
+class _Found:
+    """What lies in the directories that were named, and in those that labels name."""
+
+    def __init__(self, world: World) -> None:
+        self._disk = world.disk
+        self.labels: dict[Path, Label] = {}
+        self.absent: dict[Path, str] = {}
+        self.damage: DataDamaged | None = None
+
+    def look(self, directories: Sequence[Path]) -> None:
+        queue = [directory.absolute() for directory in directories]
+        for directory in queue:
+            label = self._label(directory)
+            if label is None:
+                continue
+            self.labels[directory] = label
+            here = {known.mirror for known in self.labels.values()}
+            for entry in label.mirrors:
+                if entry.id not in here and Path(entry.directory) not in queue:
+                    queue.append(Path(entry.directory))
+
+    def _label(self, directory: Path) -> Label | None:
+        try:
+            data = self._disk.read(directory / LABEL, 0, LABEL_BYTES_MAX)
+            return decode_label(data, directory)
+        except (FileNotFoundError, NotADirectoryError):
+            self.absent[directory] = "no journal is there"
+        except OSError as error:
+            self.absent[directory] = str(error.strerror)
+        except DataDamaged as damage:
+            self.absent[directory] = damage.message
+            self.damage = damage
+        return None
+
+
+def find_mirrors(world: World, directories: Sequence[Path], degraded: bool = False) -> Mirrors:
+    """The journal that lies in these directories, and in those that its labels name.
+
+    Raises YourMistake if there is none, or a member is missing and `degraded` does not say that
+    this is accepted; EngineDown if a directory cannot be read; DataDamaged.
+    """
+    found = _Found(world)
+    found.look(directories)
+    if not found.labels:
+        _explain_nothing(found, directories[0])
+    label = in_force(found.labels)
+    places = {known.mirror: directory for directory, known in reversed(found.labels.items())}
+    missing = [e for e in label.mirrors if e.state is State.MEMBER and e.id not in places]
+    if missing and not degraded:
+        _refuse(missing, places)
+    if len(missing) == len(label.members):
+        raise YourMistake(
+            f"no member of journal {label.id} is here, only stale mirrors",
+            "Bring back one of " + ", ".join(entry.directory for entry in missing) + ".",
+        )
+    lost = [
+        msgspec.structs.replace(entry, state=State.STALE, why="missing when it was opened")
+        for entry in missing
+    ]
+    mirrors = Mirrors(world, label.changed(*lost) if lost else label, places)
+    if lost:
+        log.warning("the journal is degraded", missing=[entry.directory for entry in missing])
+    return mirrors
+
+
+def _explain_nothing(found: _Found, directory: Path) -> None:
+    if found.damage is not None:
+        raise found.damage
+    why = found.absent[directory.absolute()]
+    if why != "no journal is there":
+        raise EngineDown(
+            f"cannot read {directory / LABEL}: {why}",
+            "Give read permission, or look at the disk.",
+        )
+    raise YourMistake(
+        f"there is no journal in {directory}",
+        "Name the data directory of a show that has run: the one given to --data.",
+    )
+
+
+def _refuse(missing: list[Entry], places: dict[str, Path]) -> None:
+    names = ", ".join(entry.directory for entry in missing)
+    here = ", ".join(str(place) for place in places.values())
+    raise YourMistake(
+        f"a mirror of the journal is missing: {names}; here: {here}",
+        "It may hold what the others lack. Bring it back (if it lies elsewhere now, name its "
+        "directory in `mirrors` of hairpin.toml); if it is lost for good, go on without it: "
+        "--degraded.",
+    )
+
+
+def create_mirrors(world: World, directories: Sequence[Path]) -> Mirrors:
+    """A new journal in these directories. Raises OSError."""
+    dice, disk = world.dice, world.disk
+    places = [directory.absolute() for directory in directories]
+    entries = tuple(Entry(dice.secret(8).hex(), str(place)) for place in places)
+    label = Label(FORMAT, dice.secret(8).hex(), entries[0].id, 1, entries)
+    # The first one last: a journal exists when its first mirror has a label.
+    for place, entry in reversed(list(zip(places, entries, strict=True))):
+        disk.make_directory(place)
+        disk.replace(place / LABEL, encode_label(label.of(entry.id)))
+    directories_by_id = {entry.id: place for place, entry in zip(places, entries, strict=True)}
+    return Mirrors(world, label, directories_by_id)
+
+
+def attach(world: World, mirrors: Mirrors, directory: Path, replaces: str = "") -> Mirror:
+    """Make an empty directory a mirror that is being filled. Raises YourMistake, EngineDown."""
+    place = directory.absolute()
+    names = [name for name in world.disk.list(place) if name != "lost+found"]
+    if names:
+        raise YourMistake(
+            f"{directory} is not empty: it holds {', '.join(names[:3])}",
+            "Name an empty directory, or one that does not exist yet.",
+        )
+    entry = Entry(
+        world.dice.secret(8).hex(), str(place), State.JOINING, "being filled", replaces=replaces
+    )
+    mirror = Mirror(entry.id, place)
+    try:
+        world.disk.make_directory(place)
+        mirrors.locate(mirror)
+        while not mirrors.agree(lambda label: label.changed(entry), [mirror]):
+            pass
+    except OSError as error:
+        raise EngineDown(
+            f"cannot make {directory} a mirror: {error.strerror}",
+            "Give the disks space and write permission.",
+        ) from error
+    return mirror

@@ -1,0 +1,90 @@
+"""Segment files that are being received, in a folder of their own until all is proven."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from hairpin.journal.names import segment_name
+from hairpin.journal.writer import SEGMENT_BYTES_MAX
+from hairpin.world import Disk
+
+_BUFFER_BYTES = 1 << 20
+
+
+class Staging:
+    """Writes the same files into each of the folders. Raises OSError."""
+
+    def __init__(
+        self, disk: Disk, folders: Sequence[Path], first_segment: Callable[[int], int]
+    ) -> None:
+        """`first_segment`: of an incarnation, the number that its next segment gets."""
+        self._disk = disk
+        self._folders = folders
+        self._first_segment = first_segment
+        self._incarnation: int | None = None
+        self._segment = 0
+        self._fds: list[int] = []
+        self._size_bytes = 0
+        self._buffer = bytearray()
+        self.names: list[str] = []
+        """Of the files that were begun."""
+
+    def prepare(self) -> None:
+        """Make the folders; what an attempt that was interrupted left in them goes."""
+        self.clear()
+        for folder in self._folders:
+            self._disk.make_directory(folder)
+
+    def put(self, incarnation: int, data: bytes) -> None:
+        """Append a frame, or nothing, to a strand; strands come one after the other."""
+        if incarnation != self._incarnation:
+            self._close()
+            self._incarnation = incarnation
+            self._begin(self._first_segment(incarnation))
+        elif self._size_bytes + len(self._buffer) + len(data) > SEGMENT_BYTES_MAX:
+            self._close()
+            self._begin(self._segment + 1)
+        self._buffer += data
+        if len(self._buffer) >= _BUFFER_BYTES:
+            self._write()
+
+    def finish(self) -> None:
+        """All that was put is durable on return."""
+        self._close()
+
+    def clear(self) -> None:
+        """Take the folders away."""
+        self._let_go()
+        for folder in self._folders:
+            if folder.exists():
+                shutil.rmtree(folder)
+
+    def _begin(self, segment: int) -> None:
+        assert self._incarnation is not None
+        name = segment_name(self._incarnation, segment)
+        self._segment = segment
+        self._size_bytes = 0
+        for folder in self._folders:
+            self._fds.append(self._disk.create(folder / name))
+        self.names.append(name)
+
+    def _write(self) -> None:
+        for fd in self._fds:
+            self._disk.write(fd, self._size_bytes, bytes(self._buffer))
+        self._size_bytes += len(self._buffer)
+        self._buffer.clear()
+
+    def _close(self) -> None:
+        if self._buffer:
+            self._write()
+        for fd in self._fds:
+            self._disk.sync(fd)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        for fd in self._fds:
+            self._disk.close(fd)
+        self._fds.clear()
+        self._buffer.clear()

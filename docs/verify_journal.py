@@ -151,14 +151,15 @@ def read_journal(path: Path) -> tuple[int, Strands]:
     raise Refused("neither an archive nor a directory with a journal.json")
 
 
-def journal_id(text: bytes, formats: tuple[int, ...]) -> int:
+def read_label(text: bytes, formats: tuple[int, ...]) -> tuple[int, dict[str, Any]]:
+    """The journal's id, and what else its journal.json says."""
     try:
         label = json.loads(text)
         if label["format"] not in formats:
             raise Refused(f"journal.json: format {label['format']}; known are {formats}")
         if not re.fullmatch("[0-9a-f]{16}", label["id"]):
             raise Refused("journal.json: the id is not 16 hexadecimal digits")
-        return int(label["id"], 16)
+        return int(label["id"], 16), label
     except (ValueError, KeyError, TypeError):
         raise Refused("journal.json cannot be read") from None
 
@@ -191,7 +192,7 @@ def read_archive(data: bytes) -> tuple[int, Strands]:
     name, text = files[0] if files else ("", b"")
     if name != "journal/journal.json":
         raise Refused("the archive does not begin with journal/journal.json")
-    journal = journal_id(text, (1,))
+    journal, _ = read_label(text, (1,))
     if text != b'{"format":1,"id":"%016x"}' % journal:
         raise Refused("journal.json is not as it was written")
     strands: Strands = {}
@@ -206,7 +207,7 @@ def read_archive(data: bytes) -> tuple[int, Strands]:
 
 
 def read_directory(directory: Path) -> tuple[int, Strands]:
-    journal = journal_id((directory / "journal.json").read_bytes(), (1, 2))
+    journal, label = read_label((directory / "journal.json").read_bytes(), (1, 2))
     segments: dict[int, dict[int, Path]] = {}
     for path in sorted(directory.iterdir()):
         match = SEGMENT.fullmatch(path.name)
@@ -225,6 +226,9 @@ def read_directory(directory: Path) -> tuple[int, Strands]:
                 frames.pop()
             frames += more
         strands[incarnation] = chained(frames, journal, incarnation)
+    if "replica" in label:  # a received copy, which ends where its snapshot does
+        ends = label["replica"]["strands"].items()
+        strands = {int(n): strands.get(int(n), [])[:count] for n, count in ends}
     return journal, strands
 
 
@@ -649,8 +653,7 @@ def verify(journal: int, strands: Strands, head: str) -> dict[str, Any]:
         "head": head,
         "whole": head == whole_head,
         "results": results,
-        "recount": found,
-        "heads_verified": heads,
+        "recount": {**found, "heads_verified": heads},
         "frames_after": frames - found["frames"],
     }
 
@@ -671,7 +674,7 @@ def tell(found: dict[str, Any]) -> None:
         print(f"{one['rank']:>4}. fan {one['fan']}: {one['right']} right in {one['total_ms']} ms")
     stands = [f"the result of {r['question']}, version {r['version']}" for r in found["results"]]
     stands += ["the whole journal"] if found["whole"] else []
-    print(f"all {found['heads_verified']} published heads hold, and every checksum and chain")
+    print(f"all {count['heads_verified']} published heads hold, and every checksum and chain")
     print(f"holds: {found['head']} is the head of {', and of '.join(stands)}")
     if found["frames_after"]:
         print(f"{found['frames_after']} frames came later; this head says nothing of them")

@@ -1,7 +1,11 @@
 """A whole night in one thread: the product's own code in a simulated world, from one seed.
 
-`universe` is the world: virtual time (`loop`), chance, processes (`process`) on machines
-(`machine`), their clocks (`clock`), disks (`disk`), threads (`lanes`), connections (`net`) and news
-(`bus`). Nothing in it waits, and nothing in it is left to the real clock or to real chance: the
-same seed gives the same night, byte for byte.
+The world is `universe`: virtual time (`loop`), chance, and the transcript; machines (`machine`)
+with their clocks (`clock`) and disks (`disk`), processes (`process`) that can be killed at any
+await, their threads (`lanes`), connections (`net`, `transport`) and news (`bus`, `wire`). Nothing
+in it waits, and nothing is left to the real clock or to real chance: the same seed gives the same
+night, byte for byte.
+
+What happens in it is the `night`: a node that is started again when it dies, phones, a producer,
+troubles by dice, and checkers that look on.
 """

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class Court:
-    def __init__(self, universe: Universe, mirrors: Sequence[Path]) -> None:
+    def __init__(self, universe: Universe, mirrors: Sequence[Path] = ()) -> None:
         self._universe = universe
         self.ledger = Ledger()
         self.numbers = Numbers()
@@ -47,6 +48,10 @@ class Court:
         """There is a violation."""
         self.snapshot: TallySnapshot | None = None
         """What was shown last."""
+
+    def sample(self, of: range, most: int) -> list[int]:
+        """Some of them, by dice."""
+        return self._universe.dice.sample(of, min(most, len(of)))
 
     def judge(self, check: Callable[..., object], *args: Any) -> None:
         """Ask a checker."""
@@ -73,6 +78,12 @@ class Court:
             self.judge(self.finality.answered, incarnation, questions, now_ms)
         elif kind is Kind.CONTROL:
             self._control(process, incarnation, json.loads(body))
+
+    def crashed(self, process: Process, error: BaseException) -> None:
+        """A process ended by an error that nobody explains."""
+        where = traceback.format_exception(error)[-2:]
+        told = f"{process.name}: {error!r}, {' '.join(' '.join(where).split())}"
+        self.blame(Violation("no process falls by an error that nobody explains", told))
 
     def sealed(self, incarnation: int) -> None:
         self.finality.sealed(incarnation)

@@ -50,7 +50,7 @@ class Crowd:
         """Everybody joins, most of them before the first question."""
         for phone in self.phones:
             late = self.dice.random() < LATE_SHARE
-            self._later(self.dice.uniform(0, JOIN_S * (40 if late else 1)), phone.join)
+            self._later(self.dice.uniform(0, JOIN_S * (20 if late else 1)), phone.join)
 
     # --- what the wall shows ----------------------------------------------------------------------
 

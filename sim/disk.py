@@ -1,7 +1,8 @@
 """The disks of one simulated machine: where each is mounted, and what a night does to them.
 
-`disk_port` is what a process sees and `disk_fate` what befalls it; `disk_files` has file systems,
-`disk_cut` power cuts, `disk_faults` mishaps of single operations, `disk_rot` decay.
+`disk_port` is what a process sees, with its `disk_open` files, and `disk_fate` what befalls it;
+`disk_system` has names and `disk_files` contents, `disk_cut` power cuts, `disk_faults` mishaps of
+single operations, and `disk_rot` decay.
 """
 
 from __future__ import annotations
@@ -11,18 +12,16 @@ import random
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import msgspec
 
-from sim.disk_fate import Disk
+from sim.disk_fate import Disk, Owner
 from sim.disk_faults import DiskFaults, Mishap, Tally
-from sim.disk_files import Directory, File, FileSystem, Image, Node, os_error
+from sim.disk_files import File, os_error
 from sim.disk_port import SimDisk
 from sim.disk_rot import Rot, rot
-
-if TYPE_CHECKING:
-    from sim.process import Process
+from sim.disk_system import Directory, FileSystem, Image, Node
 
 __all__ = ["DiskFaults", "Disks", "Image", "Mishap", "Rot", "SimDisk", "Space"]
 
@@ -32,6 +31,12 @@ class Space(msgspec.Struct, frozen=True):
 
     capacity_bytes: int | None
     used_bytes: int
+
+
+class Mortal(Owner, Protocol):
+    """A process; `sim.process` has them."""
+
+    def at_death(self, clean_up: Callable[[], None]) -> None: ...
 
 
 def _nobody_waits(for_ms: float) -> None:
@@ -74,7 +79,7 @@ class Disks:
         self._mounts[where] = Disk(FileSystem(where, capacity_bytes))
         self._dress()
 
-    def port(self, process: Process | None) -> SimDisk:
+    def port(self, process: Mortal | None) -> SimDisk:
         """How a process sees the disks. None: whoever looks on from outside, and whom no fault
         befalls."""
         view = SimDisk(self, process)

@@ -19,6 +19,7 @@ from collections.abc import Callable
 
 SECTOR_BYTES = 512
 PAGE_BYTES = 4096
+_PAGE_SECTORS = PAGE_BYTES // SECTOR_BYTES
 
 Change = tuple[int, bytes | None]
 """Offset and bytes of a write; or the new size, and None, of a truncation."""
@@ -59,15 +60,20 @@ def after_power_cut(platter: bytearray, changes: list[Change], dice: random.Rand
 
 
 def _moments(changes: int, committed: int, dice: random.Random) -> Callable[[int], int]:
-    """After how many changes each sector was written back for the last time."""
-    in_order = dice.random() < 0.25
+    """After how many changes each sector was written back for the last time.
+
+    By the dice all at once, in step with the sizes or not; page by page; or sector by sector.
+    """
+    grain = dice.choice((None, 1 << 62, _PAGE_SECTORS, 1))
     moments: dict[int, int] = {}
 
     def moment(sector: int) -> int:
-        if sector not in moments:
-            at = committed if in_order else dice.choice((0, changes, dice.randint(0, changes)))
-            moments[sector] = at
-        return moments[sector]
+        if grain is None:
+            return committed
+        lump = sector // grain
+        if lump not in moments:
+            moments[lump] = dice.choice((0, changes, dice.randint(0, changes)))
+        return moments[lump]
 
     return moment
 

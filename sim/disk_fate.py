@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import NoReturn, Protocol
 
 from sim.disk_faults import CHANGING, Mishap, Tally, Trouble, sync_wrong
-from sim.disk_files import Directory, File, FileSystem, Node, os_error
+from sim.disk_files import File, os_error
+from sim.disk_system import Directory, FileSystem, Node
 
 ACKNOWLEDGED = (Mishap.LOST, Mishap.TORN, Mishap.MISDIRECTED)
 """Mishaps that nobody is told of."""

@@ -149,7 +149,9 @@ def sync_wrong(file: File, mishap: Mishap, victims: list[File], dice: random.Ran
         file.platter = after_power_cut(file.platter, [file.changes[at]], dice)
         told += ": some sectors of it"
     elif mishap is Mishap.MISDIRECTED and data is not None:
-        told += _misdirect(data, victims, dice)
+        start = offset - offset % SECTOR_BYTES
+        end = -(-(offset + len(data)) // SECTOR_BYTES) * SECTOR_BYTES
+        told += _misdirect(bytes(file.cache[start:end]), dice.choice(victims), dice)
     file.land(file.changes[at + 1 :])
     file.settle()
     return told
@@ -166,15 +168,13 @@ def _fail(file: File, dice: random.Random) -> str:
     return told
 
 
-def _misdirect(data: bytes, victims: list[File], dice: random.Random) -> str:
-    """Whole sectors of another place are written over."""
-    victim = dice.choice(victims)
-    sectors = -(-len(victim.platter) // SECTOR_BYTES)
-    if not sectors:
-        return " went to no place that a file has"
-    at = dice.randrange(sectors) * SECTOR_BYTES
+def _misdirect(sectors: bytes, victim: File, dice: random.Random) -> str:
+    """They are written over others of the victim, as far as it has any."""
     size_bytes = len(victim.platter)
-    victim.platter[at : at + len(data)] = data
+    if not size_bytes:
+        return " went to a place that no file has"
+    at = dice.randrange(-(-size_bytes // SECTOR_BYTES)) * SECTOR_BYTES
+    victim.platter[at : at + len(sectors)] = sectors
     resize(victim.platter, size_bytes)
     return f" went to byte {at} of a file of {size_bytes} bytes"
 

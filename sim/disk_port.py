@@ -3,31 +3,13 @@
 from __future__ import annotations
 
 import errno
-import heapq
 from pathlib import Path
 
 from sim.disk_fate import ACKNOWLEDGED, Disk, Fate, Ground, Owner
 from sim.disk_faults import Mishap, part_written
-from sim.disk_files import Directory, File, Node, os_error
-
-FIRST_FD = 3
-
-
-class Opened:
-    """An open file description; it holds locks."""
-
-    __slots__ = ("disk", "file", "generation")
-
-    def __init__(self, disk: Disk, file: File) -> None:
-        self.disk = disk
-        self.file = file
-        self.generation = disk.system.generation
-        file.opens += 1
-
-    def let_go(self) -> None:
-        if self.generation == self.disk.system.generation:
-            self.file.locks.pop(self, None)
-            self.disk.system.closed(self.file)
+from sim.disk_files import File, os_error
+from sim.disk_open import OpenFiles
+from sim.disk_system import Directory, check_rename, file_of
 
 
 class SimDisk:
@@ -39,12 +21,11 @@ class SimDisk:
         self._dice = ground.dice
         self._fate = Fate(ground, owner)
         self._number = owner.number if owner else 0
-        self._opened: dict[int, Opened] = {}
-        self._free: list[int] = []
+        self._files = OpenFiles()
 
     @property
     def open_files(self) -> int:
-        return len(self._opened)
+        return len(self._files)
 
     def die_in(self, operation: str) -> None:
         """The process dies in the middle of its next operation of this name, if not before."""
@@ -52,10 +33,7 @@ class SimDisk:
 
     def close_all(self) -> None:
         """What the kernel does for a dead process; no operation of its own."""
-        for opened in self._opened.values():
-            opened.let_go()
-        self._opened.clear()
-        self._free.clear()
+        self._files.close_all()
 
     # --- the port ---------------------------------------------------------------------------------
 
@@ -68,21 +46,22 @@ class SimDisk:
         file = disk.system.make(directory, name, mode)
         self._fate.surely(mishap, path)
         disk.system.commit()
-        return self._open(disk, file)
+        return self._files.add(disk, file)
 
     def open(self, path: Path) -> int:
         disk, directory, name = self._place(path)
         mishap = self._fate.begin("open", disk)
-        file = _file(directory, name, path)
+        file = file_of(directory, name, path)
         self._fate.surely(mishap, path)
-        return self._open(disk, file)
+        return self._files.add(disk, file)
 
     def write(self, fd: int, offset: int, data: bytes) -> None:
         if not data:
             return
         if offset < 0:
             raise os_error(errno.EINVAL)
-        opened = self._at(fd)
+        self._fate.check()
+        opened = self._files.at(fd)
         mishap = self._fate.begin("write", opened.disk)
         if mishap is not None:
             dice = self._dice
@@ -93,7 +72,8 @@ class SimDisk:
             raise os_error(errno.ENOSPC)
 
     def sync(self, fd: int) -> None:
-        opened = self._at(fd)
+        self._fate.check()
+        opened = self._files.at(fd)
         mishap = self._fate.begin("sync", opened.disk)
         if mishap is None:
             opened.file.sync()
@@ -107,7 +87,8 @@ class SimDisk:
     def truncate(self, fd: int, size_bytes: int) -> None:
         if size_bytes < 0:
             raise os_error(errno.EINVAL)
-        opened = self._at(fd)
+        self._fate.check()
+        opened = self._files.at(fd)
         mishap = self._fate.begin("truncate", opened.disk)
         if mishap is Mishap.EIO:
             self._fate.surely(mishap)
@@ -118,7 +99,7 @@ class SimDisk:
     def read(self, path: Path, offset: int, size_bytes: int) -> bytes:
         disk, directory, name = self._place(path)
         mishap = self._fate.begin("read", disk)
-        file = _file(directory, name, path)
+        file = file_of(directory, name, path)
         if mishap is Mishap.EVICTED:
             file.evict()
         else:
@@ -130,7 +111,7 @@ class SimDisk:
     def size(self, path: Path) -> int:
         disk, directory, name = self._place(path)
         self._fate.begin("size", disk)
-        return len(_file(directory, name, path).cache)
+        return len(file_of(directory, name, path).cache)
 
     def list(self, directory: Path) -> list[str]:
         self._fate.check()
@@ -174,7 +155,7 @@ class SimDisk:
             raise os_error(errno.ENOENT, path)
         self._fate.perhaps(mishap, path)
         if source is not target or name != new_name:
-            _check_rename(source.entries[name], target.entries.get(new_name), path, new)
+            check_rename(source.entries[name], target.entries.get(new_name), path, new)
             disk.system.move(source, name, target, new_name)
             self._ground.moved(target.entries[new_name])
         self._fate.surely(mishap, path)
@@ -197,7 +178,8 @@ class SimDisk:
 
         To `wait` for somebody is in vain here, where nobody runs meanwhile: a RuntimeError.
         """
-        opened = self._at(fd)
+        self._fate.check()
+        opened = self._files.at(fd)
         self._fate.begin("lock", opened.disk)
         locks = opened.file.locks
         if locks.get(opened) is shared:
@@ -211,17 +193,14 @@ class SimDisk:
         return True
 
     def unlock(self, fd: int) -> None:
-        opened = self._at(fd)
+        self._fate.check()
+        opened = self._files.at(fd)
         self._fate.begin("unlock", opened.disk)
         opened.file.locks.pop(opened, None)
 
     def close(self, fd: int) -> None:
         self._fate.check()
-        opened = self._opened.pop(fd, None)
-        if opened is None:
-            raise os_error(errno.EBADF)
-        opened.let_go()
-        heapq.heappush(self._free, fd)
+        self._files.close(fd)
 
     # --- within ---------------------------------------------------------------------------------
 
@@ -231,21 +210,6 @@ class SimDisk:
         directory, _, name = str(path).rpartition("/")
         disk, found = self._ground.find(directory)
         return disk, found, name
-
-    def _at(self, fd: int) -> Opened:
-        self._fate.check()
-        opened = self._opened.get(fd)
-        if opened is None:
-            raise os_error(errno.EBADF)
-        if opened.generation != opened.disk.system.generation:
-            raise os_error(errno.EIO)
-        return opened
-
-    def _open(self, disk: Disk, file: File) -> int:
-        """The lowest number that is free, as POSIX has it."""
-        fd = heapq.heappop(self._free) if self._free else FIRST_FD + len(self._opened)
-        self._opened[fd] = Opened(disk, file)
-        return fd
 
     def _part_of(
         self,
@@ -274,30 +238,3 @@ class SimDisk:
             system.put(directory, part, None)
         self._fate.surely(Mishap.ENOSPC if full else mishap, path)
         raise AssertionError("unreachable")
-
-
-def _file(directory: Directory, name: str, path: Path) -> File:
-    node = directory.entries.get(name)
-    if node is None:
-        raise os_error(errno.ENOENT, path)
-    if isinstance(node, Directory):
-        raise os_error(errno.EISDIR, path)
-    return node
-
-
-def _check_rename(node: Node, given: Node | None, path: Path, new: Path) -> None:
-    """May `node` take the name that means `given`?"""
-    if path.is_relative_to(new):
-        raise os_error(errno.ENOTEMPTY, new)
-    if isinstance(node, File):
-        if isinstance(given, Directory):
-            raise os_error(errno.EISDIR, new)
-        return
-    if new.is_relative_to(path):
-        raise os_error(errno.EINVAL, new)
-    if isinstance(given, File):
-        raise os_error(errno.ENOTDIR, new)
-    if node.mounted or (given is not None and given.mounted):
-        raise os_error(errno.EBUSY, new)
-    if given is not None and given.entries:
-        raise os_error(errno.ENOTEMPTY, new)

@@ -8,9 +8,12 @@ from fnmatch import fnmatchcase
 import msgspec
 
 from sim.disk_cut import SECTOR_BYTES
-from sim.disk_files import File, FileSystem
+from sim.disk_files import File
+from sim.disk_system import FileSystem
 
 KINDS = ("flip", "zero", "swap", "stale")
+ATTEMPTS = 8
+"""At finding a place where such a decay changes something."""
 
 
 class Rot(msgspec.Struct, frozen=True):
@@ -43,7 +46,8 @@ def rot(system: FileSystem, dice: random.Random, pattern: str, kind: str | None)
     if not files:
         return None
     path, file = dice.choice(files)
-    for attempt in [kind] if kind else [dice.choice(KINDS), "flip"]:
+    first = kind or dice.choice(KINDS)
+    for attempt in [*[first] * ATTEMPTS, *([] if kind else ["flip"])]:
         offset, now = _decayed(file, attempt, dice)
         was = bytes(file.platter[offset : offset + len(now)])
         if was != now:
@@ -54,7 +58,7 @@ def rot(system: FileSystem, dice: random.Random, pattern: str, kind: str | None)
 
 
 def _decayed(file: File, kind: str, dice: random.Random) -> tuple[int, bytes]:
-    """Where, and what will be there."""
+    """Where, and what will be there; what is there now, if nothing can be done."""
     platter = file.platter
     sectors = -(-len(platter) // SECTOR_BYTES)
     offset = dice.randrange(sectors) * SECTOR_BYTES
@@ -64,15 +68,15 @@ def _decayed(file: File, kind: str, dice: random.Random) -> tuple[int, bytes]:
         return at, bytes([platter[at] ^ 1 << dice.randrange(8)])
     if kind == "zero":
         return offset, bytes(len(sector))
-    if kind == "swap":
+    if kind == "swap" and sectors > 1:
         # The last sector may be a part of one: as much as it has changes places.
-        other = dice.randrange(sectors) * SECTOR_BYTES
-        low, high = min(offset, other), max(offset, other)
+        low, high = (n * SECTOR_BYTES for n in sorted(dice.sample(range(sectors), 2)))
         size_bytes = len(platter[high : high + SECTOR_BYTES])
         between = platter[low + size_bytes : high]
         first = platter[low : low + size_bytes]
         return low, bytes(platter[high : high + size_bytes] + between + first)
-    return _stale(file, dice) or (offset, sector)
+    stale = _stale(file, dice) if kind == "stale" else None
+    return stale or (offset, sector)
 
 
 def _stale(file: File, dice: random.Random) -> tuple[int, bytes] | None:

@@ -207,7 +207,12 @@ class SimLoop(asyncio.SelectorEventLoop):
             process: Process | None = call._context.get(CURRENT)
             if process is None or process.may_run(call):
                 self.calls += 1
-                call._run()
+                try:
+                    call._context.run(call._callback, *call._args)
+                except (SystemExit, KeyboardInterrupt):
+                    raise
+                except BaseException as error:
+                    self.call_exception_handler({"exception": error, "handle": call})
                 if self._given_up is not None:
                     raise self._given_up
 
@@ -221,12 +226,14 @@ class SimLoop(asyncio.SelectorEventLoop):
             raise Stuck("everybody waits, and nothing is left that could happen")
         self.advance_to(timers[0][0])
 
-    def _timer_handle_cancelled(self, _: asyncio.TimerHandle) -> None:
+    def _timer_handle_cancelled(self, timer: Any) -> None:
+        if not timer._scheduled:
+            return  # it rang before
         self._cancelled_timers += 1
         if self._cancelled_timers > max(_TIMERS_MIN, len(self._timers) // 2):
             self._timers = [entry for entry in self._timers if not entry[2]._cancelled]
             heapq.heapify(self._timers)
-            self._cancelled_timers = 0
+            self._cancelled_timers = 1  # this one is not marked yet
 
     # --- what there is not ------------------------------------------------------------------------
 

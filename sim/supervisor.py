@@ -73,7 +73,9 @@ class Family:
         self.children: list[Child] = []
         self.failure: HairpinError | None = None
         self._end = asyncio.Event()
-        self.process = universe.process("parent")
+        self.anchor_ms = universe.machine.ahead_ms
+        """All of a family share the clock of their parent."""
+        self.process = universe.process("parent", anchor_ms=self.anchor_ms)
         self.process.at_death(self._orphan)
 
     def start(self) -> None:
@@ -104,6 +106,9 @@ class Family:
         except HairpinError as error:
             self.failure = error
             return
+        except Exception as error:
+            self._crashed(process, error)
+            raise
         self.children = [Child(name, main) for name, main in mains.items()]
         raising = [asyncio.create_task(self._raise(child)) for child in self.children]
         await self._end.wait()
@@ -138,8 +143,7 @@ class Family:
             await asyncio.sleep(child.back_off_s)
 
     def _fork(self, child: Child) -> Process:
-        anchor_ms = self.process.anchor_ms
-        process = self._universe.process(child.name, self.process.machine, anchor_ms)
+        process = self._universe.process(child.name, anchor_ms=self.anchor_ms)
         life = Life(child)
         child.process, child.life = process, life
         process.start(lambda own: child.main(own, life))

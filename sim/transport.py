@@ -159,6 +159,8 @@ class SimTransport(asyncio.Transport):
         if self._lost:
             return
         self._closing = self._lost = True
+        if self._process is not None:
+            self._process.no_longer(self.vanish)
         if self._net.chance(0.5):
             self._forget_way()
         self._reset_other()
@@ -261,7 +263,7 @@ class SimTransport(asyncio.Transport):
             piece = self._inbox.popleft()
             if piece is None:
                 self._take_eof()
-                return
+                break
             self._inbox_bytes -= len(piece)
             try:
                 self._protocol.data_received(piece)

@@ -104,10 +104,11 @@ class Universe:
 
     def _complain(self, context: dict[str, Any]) -> None:
         """When Python throws away what nobody looked at is its own affair: no line for that."""
-        text, error = str(context.get("message")), context.get("exception")
+        text, error = str(context.get("message", "")), context.get("exception")
         if self._closed or "never retrieved" in text:
             return
-        process = CURRENT.get()
+        handle = context.get("handle")
+        process = CURRENT.get() if handle is None else handle._context.get(CURRENT)
         who = process.name if process else "outside"
         self.complaints.append(f"{who}: {error!r}")
         self.note(who, f"an error that nobody caught: {error!r}")

@@ -10,6 +10,7 @@ from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
+from hairpin.config import Settings
 from hairpin.frame import Kind
 from hairpin.journal import Writer
 from hairpin.journal.disk import DiskJournal
@@ -71,18 +72,14 @@ class WatchedJournal:
 class WatchedData(DataDirectory):
     """A data directory on simulated disks."""
 
-    def __init__(self, process: Process, path: Path, mirrors: list[Path], court: Court) -> None:
+    def __init__(self, process: Process, path: Path, settings: Settings, court: Court) -> None:
         super().__init__(path, process.world)
+        self.use(settings)
         self._process = process
-        self._mirrors = mirrors
         self._court = court
 
-    def journal(self, create: bool = False) -> DiskJournal:
-        world = self._process.world
-        if create and not world.disk.list(self._mirrors[0]):
-            journal = DiskJournal.create(world, *self._mirrors)
-        else:
-            journal = DiskJournal.open(world, *self._mirrors)
+    def journal(self, create: bool = False, degraded: bool = False) -> DiskJournal:
+        journal = super().journal(create, degraded)
         return cast(DiskJournal, WatchedJournal(journal, self._process, self._court))
 
 

@@ -15,6 +15,8 @@ from sim.checkers import Violation
 Platter = Callable[[Path], bytes | None]
 """Durable content of a file, None if there is none."""
 HEADER_BYTES = 56
+SEGMENTS_AHEAD = 20
+"""So many segments may a writer leave behind between two frames: one for each failed try."""
 SEQUENCE_AT = 24
 """In a frame's header; docs/formats.md draws it."""
 
@@ -26,6 +28,8 @@ class Durability:
         self._platter = platter
         self._mirrors = tuple(mirrors)
         self._labels: dict[bytes, tuple[int, str, tuple[str, ...]]] = {}
+        self._segments: dict[tuple[Path, int], int] = {}
+        """Where the last frame of each strand was found."""
         self.frames = 0
 
     def members(self) -> list[Path]:
@@ -54,14 +58,13 @@ class Durability:
             )
 
     def _holds(self, mirror: Path, incarnation: int, sequence: int, body: bytes) -> bool:
-        segment = 0
-        while True:
+        last = self._segments.get((mirror, incarnation), 0)
+        for segment in [*range(last, last + SEGMENTS_AHEAD), *range(last)]:
             data = self._platter(mirror / f"{incarnation:08x}-{segment:04x}.hpj")
-            if data is None and segment:
-                return False
             if data is not None and _has_frame(data, incarnation, sequence, body):
+                self._segments[mirror, incarnation] = segment
                 return True
-            segment += 1
+        return False
 
     def _label(self, mirror: Path) -> tuple[int, str, tuple[str, ...]] | None:
         """Epoch, own id, ids of the members."""

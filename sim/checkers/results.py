@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -71,6 +71,16 @@ def check_same(live: Sequence[QuestionTally], recount: Sequence[QuestionTally]) 
             names = [n for n in one.__struct_fields__ if getattr(one, n) != getattr(other, n)]
             differ = "; ".join(f"{n} {getattr(one, n)} and {getattr(other, n)}" for n in names)
             raise Violation("live = recount", f"question {one.question + 1}: {differ}")
+
+
+def check_fans(question: int, fans: Sequence[int], counted: Mapping[int, object]) -> None:
+    """The recount's set of fans is the model's."""
+    differ = set(fans) ^ counted.keys()
+    if differ:
+        raise Violation(
+            "the recount's fans = the model's",
+            f"question {question + 1}: {len(differ)} are in one of them only: {sorted(differ)[:5]}",
+        )
 
 
 def check_times(model: Reckoning, closes_ms: dict[int, int], skew_ms: int) -> None:

@@ -38,6 +38,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Answers that one commit of a gate takes; what arrived with them gets 503."""
     streams_max: int = 20_000
     """Event streams of walls and consoles; more get 503."""
+    mirrors: tuple[str, ...] = ()
+    """Directories, each on a disk of its own, that hold the journal beside the data directory."""
+    stall_ms: int = 1_000
+    """How long an answer waits for a slow mirror, which is then ejected."""
 
     def __post_init__(self) -> None:
         """Raises ValueError naming the setting, what was found and what is allowed."""
@@ -48,6 +52,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             ("connections_max", 10, 10_000_000),
             ("queue_max", 1, 1_000_000),
             ("streams_max", 10, 1_000_000),
+            ("stall_ms", 10, 60_000),
         ):
             value = getattr(self, name)
             if not low <= value <= high:
@@ -56,6 +61,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(
                 f"public_url: found {self.public_url!r}; allowed: http:// or https:// and a host"
             )
+        if len(set(self.mirrors)) < len(self.mirrors) or "" in self.mirrors:
+            raise ValueError(f"mirrors: found {list(self.mirrors)}; allowed: different directories")
         for name in ("trusted_proxies", "join_allow"):
             for text in getattr(self, name):
                 try:

@@ -247,6 +247,8 @@ class GateReport(msgspec.Struct, frozen=True):
     journal_error: str | None
     order: int = 0
     """Version of the running order that it knows; whoever is behind is told again."""
+    frames: int = 0
+    """How many frames of its strand are durable, in case that the news of it got lost."""
 
 
 class LeaseRequest(msgspec.Struct, frozen=True):

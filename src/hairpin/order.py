@@ -176,26 +176,26 @@ class RunningOrder:
         """
         may_open = not self.held and self.open_question() is None
         closed_ms, shown_until_ms = self._last_shown()
-        dues: list[Due] = []
+        by_clock = self.show.mode is Mode.CLOCK
+        dues: list[tuple[int, int, Step]] = []
         for index, moment in enumerate(self.moments):
-            if moment.state is State.OPEN and moment.closes_ms is not None:
-                dues.append(Due(moment.closes_ms, Step.CLOSE, index))
-            elif self.show.mode is not Mode.CLOCK:
+            state = moment.state
+            if state is State.OPEN:
+                if moment.closes_ms is not None:
+                    dues.append((moment.closes_ms, index, Step.CLOSE))
+            elif not by_clock:
                 continue
-            elif moment.state is State.CLOSED and moment.closed_ms is not None:
-                wait = 0 if index in final else REVEAL_WAIT_MS
-                dues.append(
-                    Due(
-                        moment.closed_ms + self.show.reveal_after_ms + wait,
-                        Step.REVEAL,
-                        index,
-                    )
-                )
-            elif moment.state is State.WAITING and moment.due_ms is not None and may_open:
+            elif state is State.CLOSED and moment.closed_ms is not None:
+                wait_ms = 0 if index in final else REVEAL_WAIT_MS
+                at_ms = moment.closed_ms + self.show.reveal_after_ms + wait_ms
+                dues.append((at_ms, index, Step.REVEAL))
+            elif state is State.WAITING and may_open and moment.due_ms is not None:
                 slipped = closed_ms > moment.due_ms
-                at_ms = shown_until_ms if slipped else moment.due_ms
-                dues.append(Due(at_ms, Step.OPEN, index))
-        return min(dues, key=lambda due: (due.at_ms, due.question)) if dues else None
+                dues.append((shown_until_ms if slipped else moment.due_ms, index, Step.OPEN))
+        if not dues:
+            return None
+        at_ms, question, step = min(dues)
+        return Due(at_ms, step, question)
 
 
 REVEAL_WAIT_MS = 10_000

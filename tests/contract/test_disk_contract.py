@@ -8,36 +8,17 @@ from __future__ import annotations
 import errno
 import random
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
+from disk_stand import DiskProcess
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hairpin.world import Disk, RealDisk
 from sim.disk import Disks
-
-
-class Process:
-    """One that lives and waits for nothing."""
-
-    in_lane = True
-
-    def __init__(self, number: int) -> None:
-        self.name = f"process {number}"
-        self.number = number
-
-    def check(self) -> None:
-        pass
-
-    def die_here(self, why: str = "") -> NoReturn:
-        raise AssertionError(f"dies {why}")
-
-    def at_death(self, clean_up: Callable[[], None]) -> None:
-        pass
-
 
 Pair = tuple[Disk, Disk]
 """Two views of one disk; locks of one exclude the other."""
@@ -50,7 +31,7 @@ def real() -> Pair:
 def simulated(directory: Path) -> Pair:
     disks = Disks(random.Random(1))
     disks.mount(directory)
-    return disks.port(Process(1)), disks.port(Process(2))
+    return disks.port(DiskProcess(1)), disks.port(DiskProcess(2))
 
 
 @pytest.fixture(params=["real", "simulated"])
@@ -290,7 +271,7 @@ def test_a_lock_belongs_to_the_opening_and_not_to_the_process(disk: Disk, tmp_pa
 def full(tmp_path: Path) -> Iterator[Disk]:
     disks = Disks(random.Random(1))
     disks.mount(tmp_path, capacity_bytes=10_000)
-    yield disks.port(Process(1))
+    yield disks.port(DiskProcess(1))
 
 
 def test_a_full_disk_takes_what_fits_and_says_so(full: Disk, tmp_path: Path) -> None:

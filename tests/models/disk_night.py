@@ -137,7 +137,8 @@ class DiskNight:
         """As the director does with each snapshot: every new version becomes a record."""
         snapshot = self.keeper.tick()
         for tally in snapshot.questions if snapshot else ():
-            if tally.version > self.published.get(tally.question, 0):
+            settled = tally.status in ("final", "void")
+            if settled and tally.version > self.published.get(tally.question, 0):
                 assert snapshot is not None
                 self.published[tally.question] = tally.version
                 self.control(

@@ -24,10 +24,9 @@ DRAWN = msgspec.structs.replace(SHOW, tie_break=TieBreak.DRAW, contenders=2)
 
 
 def ours(journal: Readable, head: str) -> dict[str, Any]:
-    """What the product says, without what is not counted."""
+    """What the product says, without the grounds on which the show was armed."""
     found: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(verify(journal, head)))
     del found["recount"]["permission"]
-    del found["recount"]["heads_verified"]
     return found
 
 

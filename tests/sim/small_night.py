@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import msgspec
@@ -70,13 +71,16 @@ class SmallNight:
         return self.universe.transcript()
 
     async def _night(self) -> None:
-        for name, main in [("hub", self._hub), *((f"server-{n}", self._server) for n in range(3))]:
-            asyncio.create_task(self._keep_alive(name, main))
+        keepers = [asyncio.create_task(self._keep_alive("hub", self._hub))]
+        for n in range(3):
+            keepers.append(asyncio.create_task(self._keep_alive(f"server-{n}", self._server)))
         async with asyncio.TaskGroup() as phones:
             for number in range(10):
                 phones.create_task(self._phone(number))
+        for keeper in keepers:
+            keeper.cancel()
 
-    async def _keep_alive(self, name, main) -> None:  # type: ignore[no-untyped-def]
+    async def _keep_alive(self, name: str, main: Callable[[Process], Awaitable[None]]) -> None:
         dice = self.universe.dice
         while True:
             process = self.universe.process(name)

@@ -53,14 +53,14 @@ def test_what_main_was_left_by_is_known_and_the_rest_is_cancelled_in_order(
             tidied.append("other")
 
     async def main(_: Process) -> None:
-        asyncio.create_task(other())
+        rest = asyncio.create_task(other())
         await asyncio.sleep(1)
-        raise ValueError("of main")
+        raise ValueError(f"of main, while {rest.done()=}")
 
     process = universe.process("gate")
     process.start(main)
     universe.run(process.ended.wait())
-    assert repr(process.failure) == "ValueError('of main')"
+    assert repr(process.failure) == "ValueError('of main, while rest.done()=False')"
     assert tidied == ["other"]
 
 
@@ -97,6 +97,34 @@ def test_a_killed_process_runs_no_finally_no_exit_and_no_callback(universe: Univ
     universe.run(kill())
     assert ran == ["before"]
     assert process.failure is None
+
+
+def test_what_only_a_callback_of_a_killed_process_holds_is_not_let_go(universe: Universe) -> None:
+    ran: list[str] = []
+
+    def guarded() -> Iterator[None]:
+        try:
+            yield
+        finally:
+            ran.append("finally")
+
+    async def main(_: Process) -> None:
+        generator = guarded()
+        next(generator)
+        asyncio.get_running_loop().call_later(2, list, generator)
+        del generator
+        await asyncio.Event().wait()
+
+    process = universe.process("gate")
+
+    async def kill() -> None:
+        process.start(main)
+        await asyncio.sleep(1)
+        process.kill()
+        await asyncio.sleep(10)
+
+    universe.run(kill())
+    assert ran == []
 
 
 def test_killing_takes_effect_within_the_same_moment(universe: Universe) -> None:

@@ -32,6 +32,8 @@ join_per_s = 0.5
 connections_max = 100
 queue_max = 1000
 streams_max = 50
+mirrors = ["/mnt/b/journal", "/mnt/c/journal"]
+stall_ms = 300
 """
     settings = read(tmp_path, text)
     assert settings == Settings(
@@ -44,6 +46,8 @@ streams_max = 50
         connections_max=100,
         queue_max=1000,
         streams_max=50,
+        mirrors=("/mnt/b/journal", "/mnt/c/journal"),
+        stall_ms=300,
     )
     assert set(Settings.__struct_fields__) == {
         line.split(" = ")[0] for line in text.strip().splitlines()

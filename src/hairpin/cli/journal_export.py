@@ -37,6 +37,9 @@ def export(
     file: Annotated[
         Path, typer.Argument(help="The tar to write; `-`: to stdout.", metavar="[FILE]")
     ] = STDOUT,
+    degraded: Annotated[
+        bool, typer.Option("--degraded", help="Export though a mirror of the journal is missing.")
+    ] = False,
     json: Annotated[
         bool,
         typer.Option("--json", help="Say for machines what was exported; on stderr without FILE."),
@@ -49,7 +52,7 @@ def export(
             "an export is no text for a terminal",
             "Name a file for it, or pipe it to a program.",
         )
-    journal = open_journal(data)
+    journal = open_journal(data, degraded)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("verifying", total=None)

@@ -73,6 +73,10 @@ def run(
         Purpose,
         typer.Option(help="A rehearsal or demo needs no certificate, and says so on the console."),
     ] = Purpose.SHOW,
+    degraded: Annotated[
+        bool,
+        typer.Option("--degraded", help="Start though a mirror of the journal is missing."),
+    ] = False,
     tally: Annotated[
         str | None,
         typer.Option(
@@ -102,6 +106,7 @@ def run(
         settings=read_settings(config) if config else None,
         gates=gates,
         grounds=Grounds(purpose, certificate, override),
+        degraded=degraded,
         tally=tally,
     )
     node = Node(wish)

@@ -203,10 +203,10 @@ def _certify(wish: Wish, out: Path | None, json: bool, temporary: bool) -> NoRet
         outcome = asyncio.run(_until_stopped(wish, screen))
     except HairpinError as error:
         nothing = isinstance(error, YourMistake) or not any(wish.work.iterdir())
-        keep_or_remove(wish.work, temporary and nothing)
+        keep_or_remove(wish, temporary and nothing)
         raise
     balanced = outcome is None or outcome.findings.ledger.balanced
-    kept = keep_or_remove(wish.work, temporary and balanced)
+    kept = keep_or_remove(wish, temporary and balanced)
     if outcome is None:
         raise typer.Exit(STOPPED)
     in_force = outcome.in_force or configuration(wish.settings, None)

@@ -204,7 +204,7 @@ def _prepare(wish: Wish) -> None:
                 "allowed: a new or empty directory",
                 "Give another directory; one rehearsal needs one of its own.",
             )
-        (directory / "hairpin.toml").write_text(_settings_text(wish.settings), "utf-8")
+        (directory / "hairpin.toml").write_text(_settings_text(wish), "utf-8")
         document = tomllib.loads(wish.show_path.read_text("utf-8-sig"))
         home = directory / SHOW
         home.mkdir()
@@ -220,12 +220,18 @@ def _prepare(wish: Wish) -> None:
         ) from error
 
 
-def _settings_text(settings: NodeSettings) -> str:
-    """The installation's settings; only that the whole crowd joins from this machine."""
-    allowed = tuple(dict.fromkeys((*settings.join_allow, *LOOPBACK)))
-    settings = msgspec.structs.replace(settings, join_allow=allowed)
+def _settings_text(wish: Wish) -> str:
+    """The installation's settings; only that the whole crowd joins from this machine, and that the
+    show's mirrors are left alone: a folder in each, on the same disk, is used instead."""
+    allowed = tuple(dict.fromkeys((*wish.settings.join_allow, *LOOPBACK)))
+    mirrors = tuple(map(str, _mirrors(wish)))
+    settings = msgspec.structs.replace(wish.settings, join_allow=allowed, mirrors=mirrors)
     values = msgspec.to_builtins(settings)
     return "".join(f"{name} = {toml_value(_plain(value))}\n" for name, value in values.items())
+
+
+def _mirrors(wish: Wish) -> list[Path]:
+    return [wish.work / mirror / f"of-{wish.work.name}" for mirror in wish.settings.mirrors]
 
 
 def _plain(value: object) -> object:
@@ -246,11 +252,12 @@ def _free_port() -> int:
     raise EngineDown("no two neighbouring ports are free", "Choose one with --port.")
 
 
-def keep_or_remove(directory: Path, remove: bool) -> Path | None:
-    """The directory, if it stays."""
+def keep_or_remove(wish: Wish, remove: bool) -> Path | None:
+    """The work directory, if it stays."""
     if not remove:
-        return directory
-    shutil.rmtree(directory, ignore_errors=True)
+        return wish.work
+    for directory in (*_mirrors(wish), wish.work):
+        shutil.rmtree(directory, ignore_errors=True)
     return None
 
 

@@ -231,20 +231,25 @@ class Gate:
 
     async def _keep_house(self) -> None:
         """Report and tidy up: at once when something happens, and now and then in silence."""
+        stirred = self._doors.stirred
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._doors.stirred.wait(), self._pause_s())
+                async with asyncio.timeout(self._pause_s()):
+                    await stirred.wait()
+            if stirred.is_set():
+                early_ms = self._told_ms + REPORT_S * 1000 - self._world.clock.monotonic_ms()
+                if early_ms > 0:
+                    await asyncio.sleep(early_ms / 1000)
             self._report()
+            if self._siblings is not None:  # by then they have said what they carry
+                asyncio.get_running_loop().call_later(REPORT_S, self._siblings.share)
             if self._world.clock.monotonic_ms() >= self._tended_ms + TEND_S * 1000:
                 self._tend()
-            await asyncio.sleep(REPORT_S)
-            if self._siblings is not None:
-                self._siblings.share()
 
     def _pause_s(self) -> float:
         """How long to wait for something to happen."""
         if self.answers.error is not None:
-            return 0.0
+            return REPORT_S
         connected = self._doors.connections or (self._burst is not None and self._burst.connections)
         return TEND_S if connected else QUIET_S
 
@@ -257,7 +262,6 @@ class Gate:
 
     def _report(self) -> None:
         self._mark()
-        self._tell_synced()
         known = self._told
         if known is None or self._doors.stirred.is_set() or known.commits != self.answers.commits:
             known = self._whole_report()
@@ -270,6 +274,7 @@ class Gate:
             cpu_s=usage.ru_utime + usage.ru_stime,
             journal_error=self.answers.error,
             order=0 if order is None else order.version,
+            frames=self._writer.synced.frames,
         )
         self._told_ms = self._world.clock.monotonic_ms()
         self._bus.publish(TOPIC_GATE, self._told)

@@ -26,6 +26,10 @@ from hairpin.world import World
 log = structlog.get_logger()
 
 
+LOST_AND_FOUND = "lost+found"
+"""What file systems keep at their root."""
+
+
 class _Found:
     """What lies in the directories that were named, and in those that labels name."""
 
@@ -134,7 +138,14 @@ def create_mirrors(world: World, directories: Sequence[Path]) -> Mirrors:
 def attach(world: World, mirrors: Mirrors, directory: Path, replaces: str = "") -> Mirror:
     """Make an empty directory a mirror that is being filled. Raises YourMistake, EngineDown."""
     place = directory.absolute()
-    names = [name for name in world.disk.list(place) if name != "lost+found"]
+    names = [name for name in world.disk.list(place) if name != LOST_AND_FOUND]
+    if LABEL in names:
+        label = decode_label(world.disk.read(place / LABEL, 0, LABEL_BYTES_MAX), place)
+        if label.id == mirrors.label.id:
+            raise YourMistake(
+                f"{directory} was a mirror of this journal, and was replaced",
+                "Take it out of `mirrors` in hairpin.toml; to use its disk again, empty it first.",
+            )
     if names:
         raise YourMistake(
             f"{directory} is not empty: it holds {', '.join(names[:3])}",

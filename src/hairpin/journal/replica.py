@@ -6,6 +6,7 @@ gets the journal's name, or a label is replaced.
 
 from __future__ import annotations
 
+import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -63,8 +64,8 @@ class NewReplica:
 
     def __init__(self, world: World, directory: Path) -> None:
         self._world = world
-        self._directory = directory.absolute()
-        self._folder = self._directory.with_name(f"{directory.name}.{RECEIVING}")
+        self._directory = directory
+        self._folder = directory.with_name(f"{directory.name}.{RECEIVING}")
         self._staging = Staging(world.disk, [self._folder], lambda _: 0)
 
     def check(self, begin: Begin) -> None:
@@ -82,15 +83,17 @@ class NewReplica:
             )
 
     def stage(self) -> Staging:
-        self._staging.prepare()
+        self._clear()
+        self._world.disk.make_directory(self._folder)
         return self._staging
 
     def commit(self, begin: Begin) -> None:
         disk, snapshot = self._world.disk, begin.target
+        self._staging.show()
         disk.make_directory(self._folder / FOLDER)
         disk.replace(self._folder / FOLDER / file_name(snapshot.name), encode_snapshot(snapshot))
         own = self._world.dice.secret(8).hex()
-        entries = (Entry(own, str(self._directory)),)
+        entries = (Entry(own, str(self._directory.absolute())),)
         label = Label(FORMAT, snapshot.journal, own, 1, entries, replica_at(snapshot))
         disk.replace(self._folder / LABEL, encode_label(label))
         try:
@@ -103,6 +106,12 @@ class NewReplica:
     def abandon(self) -> None:
         with suppress(OSError):
             self._staging.clear()
+        with suppress(OSError):
+            self._clear()
+
+    def _clear(self) -> None:
+        if self._folder.exists():
+            shutil.rmtree(self._folder)
 
 
 class StandingReplica:
@@ -115,9 +124,8 @@ class StandingReplica:
         self._places = [mirror.directory for mirror in mirrors.members()]
         self._last_segments: dict[int, int] = {}
         """Of the strands that go on: the last segment that belongs to the base."""
-        folders = [place / RECEIVING for place in self._places]
-        self._staging = Staging(world.disk, folders, self._next_segment)
-        self._snapshot = ""
+        self._staging = Staging(world.disk, self._places, self._next_segment)
+        self._snapshots = Snapshots(world, mirrors)
         self._invisible = True
         """Whatever was renamed here, no label shows it."""
 
@@ -156,7 +164,7 @@ class StandingReplica:
                 f"{stands}{already}",
                 f"Send what came since: --from {stands}; or all of it into a new directory.",
             )
-        here = Snapshots(self._world, self._mirrors).read(stands)
+        here = self._snapshots.read(stands)
         if replica_at(here) != label.replica:
             raise DataDamaged(
                 f"{self._directory}: its label does not say what its snapshot {stands} says",
@@ -170,7 +178,7 @@ class StandingReplica:
             )
 
     def _check_name(self, name: str) -> None:
-        known, _ = Snapshots(self._world, self._mirrors).all()
+        known, _ = self._snapshots.all()
         if name in [snapshot.name for snapshot in known]:
             raise YourMistake(
                 f"{self._directory} has a snapshot {name} of its own",
@@ -194,20 +202,17 @@ class StandingReplica:
         return self._last_segments.get(incarnation, -1) + 1
 
     def stage(self) -> Staging:
+        self._staging.clear()
         self._sweep()
-        self._staging.prepare()
         return self._staging
 
     def commit(self, begin: Begin) -> None:
-        disk, snapshot = self._world.disk, begin.target
-        for place in self._places:
-            for name in self._staging.names:
-                disk.rename(place / RECEIVING / name, place / name)
-        self._snapshot = f"{FOLDER}/{file_name(snapshot.name)}"
-        self._mirrors.write_everywhere(self._snapshot, encode_snapshot(snapshot))
+        snapshot = begin.target
+        self._staging.show()
+        self._mirrors.write_everywhere(
+            f"{FOLDER}/{file_name(snapshot.name)}", encode_snapshot(snapshot)
+        )
         self._replace_label(snapshot)
-        with suppress(OSError):
-            self._staging.clear()
 
     def _replace_label(self, snapshot: Snapshot) -> None:
         """The one change that makes visible what was renamed before."""
@@ -252,8 +257,7 @@ class StandingReplica:
                 parsed = parse_name(name)
                 if parsed is not None and parsed[1] > self._last_segments.get(parsed[0], -1):
                     disk.remove(place / name)
-            if self._snapshot:
-                disk.remove(place / self._snapshot)
+        self._snapshots.sweep()
 
 
 def _uncertain(snapshot: Snapshot, directory: Path, error: OSError) -> EngineDown:

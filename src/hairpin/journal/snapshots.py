@@ -6,7 +6,7 @@ from pathlib import Path
 
 import structlog
 
-from hairpin.errors import DataDamaged, EngineDown, YourMistake
+from hairpin.errors import DataDamaged, EngineDown, HairpinError, YourMistake
 from hairpin.journal import Readable
 from hairpin.journal.cut import Progress, cut
 from hairpin.journal.mirrors import Mirror, Mirrors
@@ -80,8 +80,8 @@ class Snapshots:
             for mirror in lacking:
                 self._heal(mirror, good, damages.get(mirror.id))
             return good
-        for damage in damages.values():
-            raise damage
+        if damages:
+            raise next(iter(damages.values()))
         others = ", ".join(n for n in self._files() if n != name) or "none"
         raise YourMistake(f"there is no snapshot {name}", f"There are: {others}.")
 
@@ -127,6 +127,18 @@ class Snapshots:
                 raise EngineDown(
                     f"cannot delete {path}: {error.strerror}", "Give write permission."
                 ) from error
+
+    def sweep(self) -> None:
+        """Remove those that reach beyond a received journal: nobody took them. Raises OSError."""
+        for mirror in self._mirrors.members():
+            folder = mirror.directory / FOLDER
+            for name in filter(None, map(name_of_file, self._world.disk.list(folder))):
+                try:
+                    found = self._read(mirror, name)
+                except HairpinError:
+                    continue  # nobody can tell what it was
+                if found is not None and not self._reached(found):
+                    self._world.disk.remove(folder / file_name(name))
 
     def _files(self) -> list[str]:
         """Names on any of the members, sorted."""

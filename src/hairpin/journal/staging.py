@@ -1,8 +1,7 @@
-"""Segment files that are being received, in a folder of their own until all is proven."""
+"""Segment files that are being received, under names that no reader knows until all is proven."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -10,11 +9,12 @@ from hairpin.journal.names import segment_name
 from hairpin.journal.writer import SEGMENT_BYTES_MAX
 from hairpin.world import Disk
 
+SUFFIX = ".received"
 _BUFFER_BYTES = 1 << 20
 
 
 class Staging:
-    """Writes the same files into each of the folders. Raises OSError."""
+    """Writes the same files into each of the folders. All methods raise OSError."""
 
     def __init__(
         self, disk: Disk, folders: Sequence[Path], first_segment: Callable[[int], int]
@@ -28,14 +28,7 @@ class Staging:
         self._fds: list[int] = []
         self._size_bytes = 0
         self._buffer = bytearray()
-        self.names: list[str] = []
-        """Of the files that were begun."""
-
-    def prepare(self) -> None:
-        """Make the folders; what an attempt that was interrupted left in them goes."""
-        self.clear()
-        for folder in self._folders:
-            self._disk.make_directory(folder)
+        self._names: list[str] = []
 
     def put(self, incarnation: int, data: bytes) -> None:
         """Append a frame, or nothing, to a strand; strands come one after the other."""
@@ -54,12 +47,19 @@ class Staging:
         """All that was put is durable on return."""
         self._close()
 
+    def show(self) -> None:
+        """Give the files their names."""
+        for folder in self._folders:
+            for name in self._names:
+                self._disk.rename(folder / (name + SUFFIX), folder / name)
+
     def clear(self) -> None:
-        """Take the folders away."""
+        """Remove what was not shown, of this attempt and of earlier ones."""
         self._let_go()
         for folder in self._folders:
-            if folder.exists():
-                shutil.rmtree(folder)
+            for name in self._disk.list(folder):
+                if name.endswith(SUFFIX):
+                    self._disk.remove(folder / name)
 
     def _begin(self, segment: int) -> None:
         assert self._incarnation is not None
@@ -67,8 +67,8 @@ class Staging:
         self._segment = segment
         self._size_bytes = 0
         for folder in self._folders:
-            self._fds.append(self._disk.create(folder / name))
-        self.names.append(name)
+            self._fds.append(self._disk.create(folder / (name + SUFFIX)))
+        self._names.append(name)
 
     def _write(self) -> None:
         for fd in self._fds:

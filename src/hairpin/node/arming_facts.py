@@ -40,7 +40,9 @@ def configuration(settings: Settings, tally: str | None) -> dict[str, Option]:
     the engine that counts, of which the scheme is kept; None: exactly, in the stage process."""
     kept = [name for name in settings.__struct_fields__ if name not in FREE]
     engine = "exact" if tally is None else tally.partition(":")[0]
-    return {**{name: getattr(settings, name) for name in kept}, "tally": engine}
+    values = {name: getattr(settings, name) for name in kept}
+    # Where mirrors lie is nobody's business; how many there are decides what an answer costs.
+    return {**values, "mirrors": 1 + len(settings.mirrors), "tally": engine}
 
 
 def facts_of(show: Show, in_force: dict[str, Option]) -> Facts:

@@ -14,15 +14,18 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
+from hairpin.config import Settings, read_settings
 from hairpin.errors import DataDamaged, EngineDown, YourMistake
 from hairpin.journal.disk import DiskJournal
-from hairpin.journal.label import LABEL
+from hairpin.journal.label import LABEL, LABEL_BYTES_MAX, decode_label
+from hairpin.journal.opening import LOST_AND_FOUND, attach
+from hairpin.journal.writer import STALL_MS
 from hairpin.messages import Permission
 from hairpin.ticket import KEY_BYTES, TicketKey
 from hairpin.world import World, real_world
@@ -77,6 +80,8 @@ class DataDirectory:
         self.path = path
         self._world = world
         self._lock_fd = -1
+        self._mirrors: tuple[Path, ...] = ()
+        self._stall_ms = STALL_MS
 
     @property
     def journal_path(self) -> Path:
@@ -143,17 +148,50 @@ class DataDirectory:
             return True
         return True
 
-    def journal(self, create: bool = False) -> DiskJournal:
-        """Raises YourMistake if there is none and `create` is not asked for."""
-        if create and not (self.journal_path / LABEL).exists():
-            if self._world.disk.list(self.journal_path):
+    def use(self, settings: Settings) -> None:
+        """Where the journal's further mirrors lie; a relative directory counts from this one."""
+        self._mirrors = tuple(self.path / mirror for mirror in settings.mirrors)
+        self._stall_ms = float(settings.stall_ms)
+
+    def journal(self, create: bool = False, degraded: bool = False) -> DiskJournal:
+        """Raises YourMistake if there is none and `create` is not asked for, or if a mirror is
+        missing and `degraded` does not accept that."""
+        places = (self.journal_path, *self._mirrors)
+        if create and not any(self._is_mirror(place) for place in places):
+            self._expect_empty(places)
+            with _disk_errors(self.journal_path):
+                return DiskJournal.create(self._world, *places, stall_ms=self._stall_ms)
+        journal = DiskJournal.open(self._world, *places, degraded=degraded, stall_ms=self._stall_ms)
+        if create:
+            self._attach_new(journal)
+        return journal
+
+    def mirrors(self) -> list[Path]:
+        """Where copies of the journal lie, beside the one in this directory."""
+        places = set(self._mirrors)
+        if self._is_mirror(self.journal_path):
+            label = self._world.disk.read(self.journal_path / LABEL, 0, LABEL_BYTES_MAX)
+            entries = decode_label(label, self.journal_path).mirrors
+            places |= {Path(entry.directory) for entry in entries}
+        return sorted(places - {self.journal_path.absolute()})
+
+    def _is_mirror(self, place: Path) -> bool:
+        return LABEL in self._world.disk.list(place)
+
+    def _expect_empty(self, places: Iterable[Path]) -> None:
+        for place in places:
+            if set(self._world.disk.list(place)) - {LOST_AND_FOUND}:
                 raise DataDamaged(
-                    f"{self.journal_path / LABEL} is missing, but the journal is not empty",
+                    f"{place / LABEL} is missing, but the directory is not empty",
                     "Restore it from a copy.",
                 )
-            with _disk_errors(self.journal_path):
-                return DiskJournal.create(self._world, self.journal_path)
-        return DiskJournal.open(self._world, self.journal_path)
+
+    def _attach_new(self, journal: DiskJournal) -> None:
+        """Directories that were added to the settings become mirrors, and are filled."""
+        known = {mirror.directory for mirror in journal.mirrors.all()}
+        for place in self._mirrors:
+            if place.absolute() not in known:
+                attach(self._world, journal.mirrors, place)
 
     def keys(self) -> Keys:
         """This show's keys; made when they are first asked for."""
@@ -198,15 +236,21 @@ def has_journal(data: Path) -> bool:
     return (directory.journal_path / LABEL).exists()
 
 
-def open_journal(data: Path) -> DiskJournal:
+def open_journal(data: Path, degraded: bool = False) -> DiskJournal:
     """The journal of a data directory, for reading. Raises YourMistake if there is none."""
     directory = DataDirectory(data, real_world())
+    directory.use(read_settings_of(directory))
     if directory.end_path.exists():
         raise YourMistake(
             f"the records of the show in {data} were purged",
             f"Its counts are in {directory.results_path}.",
         )
-    return directory.journal()
+    return directory.journal(degraded=degraded)
+
+
+def read_settings_of(data: DataDirectory) -> Settings:
+    """Those that lie in the data directory, or the defaults. Raises YourMistake."""
+    return read_settings(data.settings_path) if data.settings_path.exists() else Settings()
 
 
 def read_node(data: Path) -> NodeFile:

@@ -45,8 +45,17 @@ async def run_gate(
 ) -> None:
     """Lives until `life.stop`."""
     bus = UnixBus(bus_path, world.dice)
+    # Whether a mirror may be missing was decided when the node started. One that went since is
+    # ejected by those who live, and their locks keep this process from going on with a stale one.
     gate = Gate(
-        world, data.journal(), bus, keys.ticket_key(), settings, assets, media, bus_path.parent
+        world,
+        data.journal(degraded=True),
+        bus,
+        keys.ticket_key(),
+        settings,
+        assets,
+        media,
+        bus_path.parent,
     )
     await take_part(life, bus, gate, listener)
 

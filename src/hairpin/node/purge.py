@@ -15,7 +15,8 @@ from pathlib import Path
 import msgspec
 
 from hairpin.errors import DataDamaged, YourMistake
-from hairpin.node.data import DataDirectory
+from hairpin.journal.opening import LOST_AND_FOUND
+from hairpin.node.data import DataDirectory, read_settings_of
 from hairpin.stage.past import Past, directors, read_past
 from hairpin.tally.export import as_json
 from hairpin.tally.recount import Recounter
@@ -79,10 +80,13 @@ class PurgePlan:
         disk = self._world.disk
         leaving = self._data.path / LEAVING
         if journal.exists():
-            recounter = Recounter(self._data.journal())
-            text = as_json(recounter.book, recounter.run())
-            disk.replace(self._data.results_path, text.encode(), 0o600)
-            disk.replace(self._data.end_path, msgspec.json.encode(self._kept), 0o600)
+            if not self._data.end_path.exists():
+                recounter = Recounter(self._data.journal())
+                text = as_json(recounter.book, recounter.run())
+                disk.replace(self._data.results_path, text.encode(), 0o600)
+                disk.replace(self._data.end_path, msgspec.json.encode(self._kept), 0o600)
+            for mirror in self._data.mirrors():
+                empty(mirror)
             journal.replace(leaving)
         if leaving.exists():
             shutil.rmtree(leaving)
@@ -93,9 +97,18 @@ class PurgePlan:
         return PurgeRow(what, str(where), until, self._all_now or self._now_ms >= until_ms)
 
 
+def empty(mirror: Path) -> None:
+    """The directory may be where a disk is mounted: only what lies in it goes."""
+    for path in mirror.iterdir() if mirror.is_dir() else ():
+        if path.name == LOST_AND_FOUND:
+            continue
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
 def purge_plan(path: Path, world: World, all_now: bool) -> PurgePlan:
     """Raises YourMistake if there is no show, or a node still runs on it."""
     data = DataDirectory(path, world)
+    data.use(read_settings_of(data))
     end = data.end_path
     try:
         kept = msgspec.json.decode(end.read_bytes(), type=Kept)

@@ -17,12 +17,12 @@ import msgspec
 import structlog
 
 from hairpin import messages as m
-from hairpin.config import Settings, read_settings
+from hairpin.config import Settings
 from hairpin.errors import DataDamaged, EngineDown, YourMistake
 from hairpin.journal import Journal
 from hairpin.node.arming import Grounds, permit
 from hairpin.node.arming_facts import configuration, facts_of
-from hairpin.node.data import DataDirectory, Keys, NodeFile
+from hairpin.node.data import DataDirectory, Keys, NodeFile, read_settings_of
 from hairpin.node.family import Family, allow_files
 from hairpin.node.gate import run_gate
 from hairpin.node.stage import run_stage
@@ -63,6 +63,8 @@ class Wish(msgspec.Struct, frozen=True):
     gates: int | None = None
     grounds: Grounds = Grounds()
     """On which the show may be armed; by default a certificate beside its file."""
+    degraded: bool = False
+    """Open the journal though a mirror is missing, and go on without that one."""
     tally: str | None = None
     """Address of the memcached that counts; None: count exactly, in the stage process."""
 
@@ -78,8 +80,9 @@ class Node:
         self._data = DataDirectory(wish.data, self._world)
         self._data.prepare()
         self._settings = self._own_settings()
+        self._data.use(self._settings)
         self._arm = self._armed()  # a refusal must not wait for compilers
-        check_tally(self._tally, self._data.journal(), wish.show)
+        check_tally(self._tally, self._data.journal(degraded=wish.degraded), wish.show)
         self._media = load_media(wish.show, wish.show_path.parent)
         self._public = listen(wish.host, wish.port)
         try:
@@ -153,6 +156,7 @@ class Node:
                 data=self._data,
                 keys=self._keys,
                 arm=self._arm,
+                degraded=self.wish.degraded,
                 bus_path=bus_path,
                 listener=self._private,
                 public_address=self.phone_address,
@@ -195,9 +199,9 @@ class Node:
         return arm(self.wish, self._data, self._world, self._settings)
 
     def _own_settings(self) -> Settings:
-        path, settings = self._data.settings_path, self.wish.settings
+        settings = self.wish.settings
         if settings is None:
-            settings = read_settings(path) if path.exists() else Settings()
+            settings = read_settings_of(self._data)
         if self.wish.gates is not None:
             settings = msgspec.structs.replace(settings, gates=self.wish.gates)
         return in_force(settings)
@@ -228,7 +232,7 @@ def arm(wish: Wish, data: DataDirectory, world: World, settings: Settings) -> m.
             f"the records of the show in {data.path} were purged",
             "To run it once more, give it a new data directory: --data.",
         )
-    journal = data.journal(create=True)
+    journal = data.journal(create=True, degraded=wish.degraded)
     _expect_all_strands(journal)
     past = read_past(journal, directors(journal))
     known = past.armed

@@ -17,6 +17,7 @@ from hairpin.claims.desk import ClaimsDesk
 from hairpin.errors import DataDamaged, EngineDown
 from hairpin.frame import Kind
 from hairpin.journal import Journal, Writer, encode_control
+from hairpin.journal.disk import DiskJournal
 from hairpin.node.data import DataDirectory, Keys
 from hairpin.node.family import Life
 from hairpin.node.tally import TallyEngine, opened_tally
@@ -35,7 +36,7 @@ log = structlog.get_logger()
 
 TICK_S = 0.02
 """So long rests what could not be done when it was due."""
-QUIET_S = 5.0
+QUIET_S = 15.0
 """The longest one: whatever may have been missed is noticed then."""
 SNAPSHOT_S = 0.2
 """The shortest time from one snapshot to the next."""
@@ -58,6 +59,7 @@ class Stage:
         public_address: str,
         streams_max: int = STREAMS_MAX,
         keeper: TallyEngine | None = None,
+        journal: DiskJournal | None = None,
     ) -> None:
         """`arm` is journalled if it is not the journal's last one. Without `keeper` the count is
         exact."""
@@ -66,7 +68,7 @@ class Stage:
         """Strands that cannot be read, and why: their results stay provisional."""
         self._together: dict[int, m.Synced] = {}
         """Strands of the past that are read at once, when all of them are fenced."""
-        journal = data.journal()
+        journal = journal or data.journal()
         past = read_past(journal, directors(journal))
         known = journal.incarnations()
         writer = _begin(journal, world)
@@ -127,7 +129,8 @@ class Stage:
             if self.keeper.busy or self._reported:
                 rest_s = min(rest_s, snapshot_at_s - now_s)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), rest_s if rest_s > 0 else TICK_S)
+                async with asyncio.timeout(rest_s if rest_s > 0 else TICK_S):
+                    await self._news.wait()
         clocks.cancel()
         stopping.cancel()
         self.director.close()
@@ -220,6 +223,8 @@ class Stage:
         if known is None or _did(known) != _did(report):
             self._reported = True
             self._news.set()
+        if report.frames:  # of which the news may have been lost
+            self._synced(m.Synced(report.incarnation, report.frames))
         self.director.tell_again(report.order)
 
     def _alive(self) -> Mapping[int, m.GateReport]:
@@ -264,10 +269,12 @@ async def run_stage(
     media: tuple[tuple[str, m.Document], ...],
     streams_max: int,
     tally: Address | None,
+    degraded: bool,
 ) -> None:
     """Lives until `life.stop`. Raises EngineDown if the journal cannot begin."""
-    with opened_tally(tally, data.journal(), world) as keeper:
-        stage = Stage(world, data, keys, arm, media, public_address, streams_max, keeper)
+    journal = data.journal(degraded=degraded)
+    with opened_tally(tally, journal, world) as keeper:
+        stage = Stage(world, data, keys, arm, media, public_address, streams_max, keeper, journal)
         await _serve(life, stage, keys, bus_path, listener, public_address, media)
 
 

@@ -191,7 +191,11 @@ def verify(data: bytes, file: str) -> Signed:
         raise _changed(file, "the signature does not belong to this content") from None
     except (msgspec.MsgspecError, KeyError, ValueError, TypeError) as error:
         raise _changed(file, f"it is no signed certificate ({error})") from None
-    whole = {"certificate": body, "public_key": public_key, "signature": signature}
+    hexadecimal = {
+        "public_key": bytes.fromhex(public_key).hex(),
+        "signature": bytes.fromhex(signature).hex(),
+    }
+    whole = {"certificate": body, **hexadecimal}
     if data != _layout(whole):
         raise _changed(file, "it was written anew since it was signed")
     if not isinstance(body, dict) or body.get("format") != FORMAT:

@@ -12,7 +12,7 @@ from hairpin.bus import Bus
 from hairpin.errors import DataDamaged, EngineDown
 from hairpin.frame import Kind
 from hairpin.journal import Journal, Writer, encode_control
-from hairpin.order import IllegalStep, RunningOrder, State, Step
+from hairpin.order import Due, IllegalStep, RunningOrder, State, Step
 from hairpin.stage import commands as c
 from hairpin.stage import documents
 from hairpin.stage.past import Past
@@ -76,6 +76,10 @@ class Director:
         self._view = view
         self._media = media
         self._snapshot: m.TallySnapshot | None = None
+        self._final: frozenset[int] = frozenset()
+        """Questions whose counts will not change by themselves."""
+        self._due: Due | None = None
+        """The step that the clock will take next."""
         self._clocks: dict[int, tuple[m.AnswerClocks, ...]] = {}
         self._version = 0
         self._body: documents.Body = {}
@@ -189,10 +193,14 @@ class Director:
     def tallied(self, snapshot: m.TallySnapshot) -> None:
         """A new snapshot: publish what became final, and what people may now see."""
         self._snapshot = snapshot
+        self._final = frozenset(
+            q.question for q in snapshot.questions if _settled(q) or _complete(q)
+        )
         self._view.set_tally(snapshot)
         for tally in snapshot.questions:
             known = self._past.published.get(tally.question)
-            if tally.version > (known.version if known else 0):
+            # One that is refolded may have a new version, but not yet all answers before its head.
+            if _settled(tally) and tally.version > (known.version if known else 0):
                 self._publish_result(tally, snapshot)
         try:
             self._desk.rerank(self._all_ranks())
@@ -268,10 +276,10 @@ class Director:
                 self._retry_at_ms = now_ms + RETRY_MS
                 # It marks nothing; it asks whether the journal writes again.
                 self.write(m.Marked(now_ms, ()))
-            due = self.order.next_due(self._final())
-            while due is not None and due.at_ms <= now_ms:
-                self.step(due.question, due.step)
-                due = self.order.next_due(self._final())
+            self._due = self.order.next_due(self._final)
+            while self._due is not None and self._due.at_ms <= now_ms:
+                self.step(self._due.question, self._due.step)
+                self._due = self.order.next_due(self._final)
             self._fence_dead()
             if self._ready_to_announce():
                 self.announce()
@@ -286,13 +294,13 @@ class Director:
             self._failed(error)
 
     def next_due_ms(self) -> int | None:
-        """When `tick` will have something to do if nobody says anything; None: never."""
+        """After a `tick`: when it will have something to do if nobody says anything; None: never.
+        """
         dues: list[int] = []
         if self.error is not None:
             dues.append(self._retry_at_ms)
-        step = self.order.next_due(self._final())
-        if step is not None:
-            dues.append(step.at_ms)
+        if self._due is not None:
+            dues.append(self._due.at_ms)
         if self._missing():
             dues.append(self._clock.now_ms() + FENCE_MS)
         announced = self._desk.announced()
@@ -304,10 +312,6 @@ class Director:
         """Somebody knows this version of the running order: news of a later one got lost."""
         if self._state is not None and known < self._state.version:
             self._bus.publish(m.TOPIC_ORDER, self._state)
-
-    def _final(self) -> frozenset[int]:
-        questions = self._snapshot.questions if self._snapshot else ()
-        return frozenset(q.question for q in questions if _settled(q) or _complete(q))
 
     def _ready_to_announce(self) -> bool:
         return (

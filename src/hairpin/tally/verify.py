@@ -45,9 +45,7 @@ class Verification(msgspec.Struct, frozen=True):
     results: tuple[Result, ...]
     """That were published with this head."""
     recount: Recount
-    """Of the frames that the head covers."""
-    heads_verified: int
-    """Published heads that hold, in the whole journal."""
+    """Of the frames that the head covers; `heads_verified` are those of the whole journal."""
     frames_after: int
     """Frames that the head says nothing of."""
 
@@ -81,7 +79,8 @@ def verify(journal: Readable, head: str, progress: Progress | None = None) -> Ve
     found = whole
     if whole.head != head:
         upto = {int(text): frames for text, frames in published[0].positions.items()}
-        found = Recounter(journal, upto).run(progress)
+        part = Recounter(journal, upto).run(progress)
+        found = msgspec.structs.replace(part, heads_verified=whole.heads_verified)
     results = tuple(map(partial(_result, found), published))
     return Verification(
         journal=f"{journal.id:016x}",
@@ -89,7 +88,6 @@ def verify(journal: Readable, head: str, progress: Progress | None = None) -> Ve
         whole=whole.head == head,
         results=results,
         recount=found,
-        heads_verified=whole.heads_verified,
         frames_after=whole.frames - found.frames,
     )
 

@@ -176,6 +176,15 @@ def test_a_changed_byte_is_refused(at: int, bit: int) -> None:
     assert told.value.remedy
 
 
+def test_other_letters_of_the_same_signature_are_refused() -> None:
+    document = json.loads(FILE)
+    for name in ("public_key", "signature"):
+        touched = FILE.replace(document[name].encode(), document[name].upper().encode())
+        assert touched != FILE
+        with pytest.raises(DataDamaged, match=r"c\.json"):
+            verify(touched, "c.json")
+
+
 def test_better_numbers_are_refused() -> None:
     touched = FILE.replace(b'"p999_ms": 48.0', b'"p999_ms": 12.0')
     assert touched != FILE

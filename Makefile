@@ -4,8 +4,10 @@ BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --only-binary :all:
 DEMO ?=
 BENCH ?=
+SEED ?=
+SIM ?=
 
-.PHONY: demo test check bench bench-quick format install lock clean
+.PHONY: demo test check sim sim-long bench bench-quick format install lock clean
 
 demo: .venv/run.stamp
 	$(BIN)/hairpin demo $(DEMO)
@@ -18,6 +20,13 @@ check: .venv/check.stamp
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	PYTHONPATH=src $(BIN)/lint-imports
+
+# Whole nights in a simulated world: 200 of them, or one again, told in full, with SEED=n.
+sim: .venv/test.stamp
+	$(BIN)/python -m sim $(if $(SEED),--seed $(SEED),$(SIM))
+
+sim-long: .venv/test.stamp
+	$(BIN)/python -m sim --long 60 --out build/sim-long.json
 
 # Everything against everything takes some 25 minutes; BENCH="--only counting" measures a part.
 bench: .venv/bench.stamp

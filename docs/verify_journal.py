@@ -26,7 +26,6 @@ import json
 import re
 import struct
 import sys
-import tarfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -136,7 +135,7 @@ def head_of(ends: dict[int, tuple[int, bytes]]) -> str:
 # directory may be that of a journal in use: its strands lie in several segments, and where a writer
 # died, or its disk failed, the last frame may be torn.
 
-BLOCK = tarfile.BLOCKSIZE
+BLOCK = 512
 SEGMENT = re.compile(r"([0-9a-f]{8})-([0-9a-f]{4})\.hpj")
 Strands = dict[int, list[Frame]]
 
@@ -164,24 +163,33 @@ def read_label(text: bytes, formats: tuple[int, ...]) -> tuple[int, dict[str, An
         raise Refused("journal.json cannot be read") from None
 
 
+def header_of(name: bytes, size: int) -> bytes:
+    """The block before a file of an archive, as POSIX has it: nothing but name and size."""
+    digits = b"%011o\0" % size if size < 1 << 33 else b"\x80" + size.to_bytes(11, "big")
+    before = name.ljust(100, b"\0") + b"0000600\0" + b"0000000\0" * 2 + digits + b"0" * 11 + b"\0"
+    after = b"0" + bytes(100) + b"ustar\x0000" + bytes(247)
+    total = sum(before) + 8 * ord(" ") + sum(after)
+    return before + b"%06o\0 " % total + after
+
+
 def members(data: bytes) -> list[tuple[str, bytes]]:
     """Names and contents of a tar in which every byte is as `hairpin journal export` writes it."""
     found: list[tuple[str, bytes]] = []
     at = 0
     while data[at : at + BLOCK] != bytes(BLOCK):
-        try:
-            told = tarfile.TarInfo.frombuf(data[at : at + BLOCK], "ascii", "strict")
-        except (tarfile.HeaderError, UnicodeDecodeError):
-            raise Refused(f"archive at byte {at}: no header of a file") from None
-        plain = tarfile.TarInfo(told.name)
-        plain.size, plain.mode = told.size, 0o600
-        if told.size < 0 or plain.tobuf(tarfile.GNU_FORMAT) != data[at : at + BLOCK]:
-            raise Refused(f"archive at byte {at}: the header says more than name and size")
-        begin, end = at + BLOCK, at + BLOCK + told.size
+        block = data[at : at + BLOCK]
+        name, digits = block[:100].rstrip(b"\0"), block[124:135]
+        if block[124:125] == b"\x80":
+            size = int.from_bytes(block[125:136], "big")
+        else:
+            size = int(digits, 8) if re.fullmatch(b"[0-7]{11}", digits) else 0
+        if block != header_of(name, size):
+            raise Refused(f"archive at byte {at}: no header of a file, or it says too much")
+        begin, end = at + BLOCK, at + BLOCK + size
         at = end + -end % BLOCK
         if data[end:at] != bytes(at - end):
             raise Refused(f"archive at byte {end}: it ends early, or holds more than files")
-        found.append((told.name, data[begin:end]))
+        found.append((name.decode("latin-1"), data[begin:end]))
     if data[at:] != bytes(2 * BLOCK):
         raise Refused(f"archive at byte {at}: it does not end as it was written")
     return found
@@ -594,7 +602,7 @@ class Count:
 def siphash(message: bytes, key: bytes) -> int:
     """SipHash-2-4 of at most seven bytes (Aumasson and Bernstein, 2012): the lot of a draw."""
     every = (1 << 64) - 1
-    k0, k1 = struct.unpack("<QQ", key)
+    k0, k1 = int.from_bytes(key[:8], "little"), int.from_bytes(key[8:], "little")
     a, b = k0 ^ 0x736F6D6570736575, k1 ^ 0x646F72616E646F6D
     c, d = k0 ^ 0x6C7967656E657261, k1 ^ 0x7465646279746573
     block = int.from_bytes(message, "little") | len(message) << 56

@@ -151,7 +151,8 @@ def sync_wrong(file: File, mishap: Mishap, victims: list[File], dice: random.Ran
     elif mishap is Mishap.MISDIRECTED and data is not None:
         start = offset - offset % SECTOR_BYTES
         end = -(-(offset + len(data)) // SECTOR_BYTES) * SECTOR_BYTES
-        told += _misdirect(bytes(file.cache[start:end]), dice.choice(victims), dice)
+        sectors = bytes(file.cache[start:end]).ljust(end - start, b"\0")
+        told += _misdirect(sectors, dice.choice(victims), dice)
     file.land(file.changes[at + 1 :])
     file.settle()
     return told

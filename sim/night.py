@@ -10,77 +10,51 @@ import asyncio
 import time
 from contextlib import suppress
 
-import msgspec
-
 from hairpin.errors import HairpinError
 from hairpin.tally.recount import Recount
 
 from sim.audit import audit
 from sim.checkers import Violation
-from sim.checkers.bounds import Bounds
 from sim.court import Court
 from sim.crowd import Crowd
+from sim.gauges import Gauges
 from sim.loop import Stuck
 from sim.node import Node, mirror_paths
+from sim.operator import Operator
+from sim.outcome import Outcome, outcome_of
 from sim.plan import FIRST_MS, PERIOD_MS, Plan
+from sim.process import Process
 from sim.producer import Producer
 from sim.trouble import Trouble
 from sim.universe import Universe
 
 GRACE_S = 2 * 3600.0
 """So much longer than planned may a night be; then it hangs."""
-SAMPLE_S = 20.0
+SETTLE_S = 1800.0
+"""So long may it take after the last trouble until all results are final."""
 END_S = 30.0
 
 
-class Outcome(msgspec.Struct, frozen=True):
-    """What came of one night."""
-
-    seed: int
-    profile: str
-    mirrors: int
-    violation: str
-    """Empty: all invariants held."""
-    loud: str
-    """The error by which the product refused to count, where faults went beyond its promises."""
-    seconds: float
-    """Of processor time."""
-    hours: float
-    """Of virtual time."""
-    questions: int
-    acknowledged: int
-    journalled: int
-    counted: int
-    repeats: int
-    requests: int
-    lives: int
-    """Processes that were started."""
-    faults: dict[str, int]
-
-
 class Night:
+    """`run` it once."""
+
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.universe = universe = Universe(plan.seed)
+        for mirror in mirror_paths(plan.mirrors):
+            universe.machine.disks.mount(mirror)
         listener = universe.net.listener()
         self.court = Court(universe, mirror_paths(plan.mirrors))
         self.node = Node(universe, plan, listener, self.court)
         self.crowd = Crowd(universe, plan, listener, self.court)
         self.producer = Producer(universe, plan, self.node)
         self.trouble = Trouble(universe, plan, self.node)
+        self.operator = Operator(universe, self.node, self.trouble, self.court)
+        self.gauges = Gauges(universe, self.node, self.court)
         self.node.watchers += [self.crowd.look, self.producer.look]
-        settings = self.node.settings
-        self.bounds = Bounds(
-            {
-                "connections": settings.connections_max,
-                "queue": settings.queue_max,
-                "questions_with_words": 3 + plan.gates,
-                "tasks": 2_000,
-                "bus_requests": 100,
-            }
-        )
         self.recount: Recount | None = None
         self.loud = ""
+        """The error by which the product refused to count."""
 
     def run(self) -> Outcome:
         """Never raises what the product did; see `Outcome.violation`."""
@@ -91,7 +65,7 @@ class Night:
             self.court.blame(Violation("a night comes to its end", str(stuck)))
         finally:
             self.universe.close()
-        return self._outcome(time.process_time() - began_s)
+        return outcome_of(self, time.process_time() - began_s)
 
     async def _night(self) -> None:
         planned_s = (FIRST_MS + len(self.plan.show.questions) * PERIOD_MS) / 1000
@@ -106,24 +80,42 @@ class Night:
             show.result()
 
     async def _show(self) -> None:
-        self.universe.note("night", f"seed {self.plan.seed}, profile {self.plan.profile}")
+        plan = self.plan
+        self.universe.note(
+            "night", f"seed {plan.seed}: {plan.profile}, {plan.mirrors} mirrors, "
+            f"{plan.fans} phones, {len(plan.show.questions)} questions, by {plan.show.mode}"
+        )
         self.node.start()
-        sampling = asyncio.create_task(self._sample())
-        operating = asyncio.create_task(self.trouble.operate())
-        troubling = asyncio.create_task(self.trouble.run())
+        others = (self.gauges.run(), self.operator.run(), self.trouble.run())
+        measuring, operating, troubling = (asyncio.create_task(other) for other in others)
         self.crowd.come()
-        await self.producer.run()
+        await self._until_over()
         troubling.cancel()
-        await self.trouble.heal()
+        self.trouble.heal()
         self.crowd.over = True
         await self._settle()
         operating.cancel()
-        sampling.cancel()
+        measuring.cancel()
         await self._end()
+
+    async def _until_over(self) -> None:
+        """The show is over, or the product refuses to go on."""
+        producing = asyncio.create_task(self.producer.run())
+        refused = asyncio.create_task(self.operator.gave_up.wait())
+        await asyncio.wait({producing, refused}, return_when=asyncio.FIRST_COMPLETED)
+        refused.cancel()
+        if producing.done():
+            producing.result()
+        else:
+            producing.cancel()
 
     async def _settle(self) -> None:
         """Until every result is final, a stage shows it, and every phone is at rest."""
-        while not self._is_settled():
+        deadline_s = self.universe.loop.now_s + SETTLE_S
+        while not self._is_settled() and not self.operator.gave_up.is_set():
+            if self.universe.loop.now_s > deadline_s:
+                self.court.judge(self.trouble.expect_loud, self._state())
+                return
             await asyncio.sleep(1)
 
     def _is_settled(self) -> bool:
@@ -135,64 +127,35 @@ class Night:
     async def _end(self) -> None:
         """The node ends in order; then the books are compared."""
         family = self.node.family
-        assert family is not None
-        family.end()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(END_S):
-                await family.process.ended.wait()
-        if family.lives:
-            raise Violation("a node ends in order", f"{family.living()} live on")
+        if family is not None and family.lives:
+            family.end()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(END_S):
+                    await family.process.ended.wait()
+            if family.lives:
+                self.court.blame(Violation("a node ends in order", f"{family.living()} live on"))
         auditor = self.universe.process("auditor")
         auditor.start(self._audit)
         await auditor.ended.wait()
-        if isinstance(auditor.failure, Violation):
-            self.court.blame(auditor.failure)
-        elif isinstance(auditor.failure, HairpinError):
-            self.loud = str(auditor.failure)
+        error = auditor.failure
+        if isinstance(error, Violation):
+            self.court.blame(error)
+        elif isinstance(error, HairpinError):
+            self.loud = str(error)
             self.court.judge(self.trouble.expect_loud, self.loud)
-        elif auditor.failure is not None:
-            self.court.crashed(auditor, auditor.failure)
+        elif error is not None:
+            self.court.crashed(auditor, error)
 
-    async def _audit(self, process: object) -> None:
-        journal = self.node.data(process).journal()  # type: ignore[arg-type]
-        self.recount = audit(journal, self.court)
-
-    async def _sample(self) -> None:
-        """Look at queues and memory now and then."""
-        while True:
-            await asyncio.sleep(SAMPLE_S * (1 + self.universe.dice.random()))
-            for process, gate in self.node.gates.values():
-                if not process.dead:
-                    self.court.judge(self._measure_gate, process.name, gate)
-
-    def _measure_gate(self, name: str, gate: object) -> None:
-        ...
+    async def _audit(self, process: Process) -> None:
+        self.recount = audit(self.node.data(process).journal(degraded=True), self.court)
 
     def _state(self) -> str:
         snapshot = self.court.snapshot
-        open_still = [q.question + 1 for q in snapshot.questions if q.status == "provisional"] if snapshot else []
+        questions = snapshot.questions if snapshot else ()
+        still = [q.question + 1 for q in questions if q.status not in ("final", "void")]
+        stage = self.node.stage
         return (
-            f"still going on at {self.universe.loop.now_s / 3600:.1f} h; node lives: "
-            f"{self.node.lives}; phones busy: {self.crowd.busy}; not final: {open_still}"
-        )
-
-    def _outcome(self, seconds: float) -> Outcome:
-        recount, ledger = self.recount, self.court.ledger
-        violation = self.court.violation
-        return Outcome(
-            seed=self.plan.seed,
-            profile=self.plan.profile,
-            mirrors=self.plan.mirrors,
-            violation=str(violation) if violation else "",
-            loud=self.loud,
-            seconds=round(seconds, 3),
-            hours=round(self.universe.loop.now_s / 3600, 2),
-            questions=len(self.plan.show.questions),
-            acknowledged=len(ledger.acknowledged),
-            journalled=recount.journalled if recount else 0,
-            counted=recount.counted if recount else 0,
-            repeats=recount.repeats if recount else 0,
-            requests=ledger.requests,
-            lives=len(self.universe.processes),
-            faults=dict(self.universe.machine.disks.tally.faults) | dict(self.trouble.done),
+            f"still going on at {self.universe.loop.now_s / 3600:.1f} h; the node lives: "
+            f"{self.node.lives}; phones busy: {self.crowd.busy}; not final: {still}; "
+            f"health: {stage.health() if stage and self.node.shows else 'no stage'}"
         )

@@ -66,14 +66,18 @@ class Node:
         self.stage: Stage | None = None
         """Of the process that lives, or lived last."""
         self.stage_process: Process | None = None
+        self._degraded = False
         self.gates: dict[int, tuple[Process, Gate]] = {}
         self.watchers: list[Any] = []
         """Told (cues, contenders) when the wall shows another running order."""
 
     # --- life -------------------------------------------------------------------------------------
 
-    def start(self) -> Family:
-        self._universe.note("operator", "starts the node")
+    def start(self, degraded: bool = False) -> Family:
+        """`degraded`: go on although a mirror is missing."""
+        how = ", without the missing mirror" if degraded else ""
+        self._universe.note("operator", f"starts the node{how}")
+        self._degraded = degraded
         self.family = Family(self._universe, self._prepare, self._court.crashed)
         self.family.start()
         return self.family
@@ -94,8 +98,13 @@ class Node:
         """What a parent does before it forks."""
         world, data = process.world, self.data(process)
         world.disk.make_directory(DATA)
-        grounds = Grounds(Purpose.REHEARSAL)
-        wish = Wish(self._plan.show, DATA / "show.toml", DATA, grounds=grounds)
+        wish = Wish(
+            self._plan.show,
+            DATA / "show.toml",
+            DATA,
+            grounds=Grounds(Purpose.REHEARSAL),
+            degraded=self._degraded,
+        )
         armed = arm(wish, data, world, self.settings)
         keys = data.keys()
         mains: dict[str, Main] = {
@@ -109,15 +118,17 @@ class Node:
 
     async def _run_gate(self, process: Process, life: Life, keys: Keys) -> None:
         link = self._universe.bus.link(process, BUS)
-        journal, world = self.data(process).journal(), process.world
+        # As `hairpin.node.gate` does: the parent has decided about missing mirrors.
+        journal, world = self.data(process).journal(degraded=True), process.world
         gate = Gate(world, journal, link, keys.ticket_key(), self.settings, ASSETS, ())
         self.gates[gate.incarnation] = (process, gate)
         await take_part(life, link, gate, self._listener.socket)
 
     async def _run_stage(self, process: Process, life: Life, keys: Keys, armed: m.Armed) -> None:
         data, world = self.data(process), process.world
-        keeper = Keeper(data.journal(), world.clock, LateWorker(process))
-        stage = Stage(world, data, keys, armed, (), ADDRESS, keeper=keeper)
+        journal = data.journal(degraded=self._degraded)
+        keeper = Keeper(journal, world.clock, LateWorker(process))
+        stage = Stage(world, data, keys, armed, (), ADDRESS, keeper=keeper, journal=journal)
         self.stage, self.stage_process = stage, process
         self._watch(stage)
         hub = self._universe.bus.hub(process, stage.bus)

@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 class WatchedWriter:
-    """Implements `hairpin.journal.Writer`."""
+    """Implements `hairpin.journal.Writer`; what is not watched is the writer's own."""
 
     def __init__(self, writer: Writer, process: Process, court: Court) -> None:
         self._writer = writer
@@ -52,6 +52,9 @@ class WatchedWriter:
     def seal(self) -> None:
         self._writer.seal()
         self._court.sealed(self.incarnation)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._writer, name)
 
 
 class WatchedJournal:

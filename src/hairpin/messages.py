@@ -245,6 +245,8 @@ class GateReport(msgspec.Struct, frozen=True):
     latency_ms_p50: float
     latency_ms_p99: float
     journal_error: str | None
+    degraded: tuple[str, ...] = ()
+    """Directories of the journal's mirrors that lack something."""
     order: int = 0
     """Version of the running order that it knows; whoever is behind is told again."""
     frames: int = 0

@@ -9,16 +9,17 @@ from __future__ import annotations
 import errno
 import os
 import random
-import subprocess
-import time
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import mirrored
 import pytest
+from damage import Copy, Span, flip
 from faulty_mount import FaultyMount, expect_mounts, mounted
-from ledger import end_and_check
-from living_node import LivingNode, wait_until
+from ledger import end_and_check, wait_final
+from living_node import LivingNode
 from shows import by_hand, question
 from small_crowd import SmallCrowd
 
@@ -29,6 +30,8 @@ FANS = 200
 BURST_S = 0.4
 STALL_MS = 300
 TMPFS_BYTES = 1 << 20
+OWN = Path("data") / "journal"
+"""The mirror in the data directory."""
 
 FAULTS: dict[str, dict[str, object]] = {
     "every write fails": {"write_errno": errno.EIO},
@@ -47,10 +50,11 @@ FAULTS: dict[str, dict[str, object]] = {
 class Evening:
     """A node with a second mirror, a crowd, and one question after the other."""
 
-    def __init__(self, node: LivingNode, crowd: SmallCrowd, mirror: Path) -> None:
+    def __init__(self, node: LivingNode, crowd: SmallCrowd, bad: Path, good: Path) -> None:
         self.node = node
         self.crowd = crowd
-        self.mirror = mirror
+        self.bad = bad
+        self.good = good
         self.asked = 0
 
     def open(self) -> None:
@@ -66,59 +70,144 @@ class Evening:
         self.node.step("close", self.asked)
         self.asked += 1
 
-    def wait_mirror(self, state: str, readable: bool = True) -> None:
-        own = self.node.data / "journal"
-        mirrored.wait_state(self.node, self.mirror, state, own, *[self.mirror] * readable)
+    def wait_bad(self, state: str) -> None:
+        """Until the good mirror's label calls the other one so."""
+        mirrored.wait_state(self.node, self.bad, state, self.good)
+
+    def wait_final(self) -> None:
+        wait_final(self.node, self.asked - 1)
 
     def end(self) -> None:
-        """The ledger holds, and each mirror alone says the same."""
-        recount = end_and_check(self.node, self.crowd, self.asked)
-        alone = mirrored.recounts_alone(self.node)
-        assert len(alone) == 2
-        assert [one.head for one in alone] == [recount.head] * 2
-        assert [one.counted for one in alone] == [recount.counted] * 2
+        """The ledger holds."""
+        self.recount = end_and_check(self.node, self.crowd, self.asked)
+
+    def check_each_mirror(self) -> None:
+        """Each member alone says the same."""
+        for one in mirrored.recounts_alone(self.node):
+            assert (one.head, one.counted) == (self.recount.head, self.recount.counted)
 
 
-Begin = Callable[[Path], Evening]
+Begin = Callable[[Path, Path], Evening]
 
 
 @pytest.fixture
-def begin(node: Callable[..., LivingNode], crowds: list[SmallCrowd]) -> Begin:
-    """A node whose second mirror lies there."""
+def begin(node: Callable[..., LivingNode], crowds: list[SmallCrowd], tmp_path: Path) -> Begin:
+    """A node with two mirrors: one will go bad; one of them is the data directory's own."""
 
-    def begin(mirror: Path) -> Evening:
+    def begin(bad: Path, good: Path) -> Evening:
         print(f"HAIRPIN_SEED={SEED}")
-        text = mirrored.settings(mirror, more=f"stall_ms = {STALL_MS}")
-        running = node(by_hand([question()] * 3), settings=text)
+        second = good if bad == tmp_path / OWN else bad
+        text = mirrored.settings(second, more=f"stall_ms = {STALL_MS}")
+        running = node(by_hand([question()] * 3), settings=text, data=tmp_path / OWN.parent)
         crowd = SmallCrowd(running.port, FANS, SEED, burst_s=BURST_S)
         crowds.append(crowd)
         crowd.start()
-        return Evening(running, crowd, mirror)
+        return Evening(running, crowd, bad, good)
 
     return begin
 
 
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[FaultyMount]:
-    with FaultyMount(tmp_path / "faulty", SEED) as disk:
-        yield disk
-
-
+@pytest.mark.parametrize("which", ["own", "second"])
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_failing_mirror_is_ejected_and_comes_back(
-    disk: FaultyMount, begin: Begin, crowds: list[SmallCrowd], fault: str
+def test_a_failing_mirror_is_ejected(
+    begin: Begin, crowds: list[SmallCrowd], tmp_path: Path, fault: str, which: str
 ) -> None:
-    evening = begin(disk.path / "journal")
-    evening.open()
-    disk.break_with(**FAULTS[fault])
-    evening.answer()
-    evening.wait_mirror("stale", readable=False)
-    assert evening.crowd.statuses[503] < FANS, "acknowledgements wait no longer than stall_ms"
-    disk.heal()
-    evening.wait_mirror("member")
-    evening.close()
-    evening.open()
-    evening.answer()
-    evening.close()
+    own, second = tmp_path / OWN, tmp_path / "second"
+    bad, good = (own, second) if which == "own" else (second, own)
+    with FaultyMount(bad, SEED) as disk:
+        evening = begin(bad, good)
+        evening.open()
+        disk.break_with(**FAULTS[fault])
+        evening.answer()
+        evening.wait_bad("stale")
+        assert evening.crowd.statuses[503] < FANS, "acknowledgements wait no longer than stall_ms"
+        evening.close()
+        evening.wait_final()
+        disk.heal()
+        evening.open()
+        evening.answer()
+        evening.close()
+        crowds.clear()
+        evening.end()
+        evening.check_each_mirror()
+
+
+def test_a_full_mirror_degrades_the_show_and_no_more(
+    begin: Begin, crowds: list[SmallCrowd], tmp_path: Path
+) -> None:
+    expect_mounts("/dev/null")
+    small = tmp_path / "small"
+    small.mkdir()
+    options = f"size={TMPFS_BYTES},mode=700"
+    with mounted(["mount", "-t", "tmpfs", "-o", options, "none", str(small)], small):
+        evening = begin(small / "journal", tmp_path / OWN)
+        evening.open()
+        ballast = small / "ballast"
+        fill(ballast)
+        evening.answer()
+        evening.wait_bad("stale")
+        assert evening.crowd.statuses[503] == 0
+        evening.close()
+        ballast.unlink()
+        evening.open()
+        evening.answer()
+        evening.close()
+        crowds.clear()
+        evening.end()
+        evening.check_each_mirror()
+
+
+def fill(ballast: Path) -> None:
+    """To the last byte."""
+    with ballast.open("wb", buffering=0) as file:
+        for size in (65_536, 4_096, 1):
+            try:
+                while True:
+                    file.write(bytes(size))
+            except OSError:
+                pass
+
+
+@pytest.mark.parametrize("which", ["own", "second"])
+def test_bits_that_flip_in_one_mirror_under_load_cost_nothing(
+    begin: Begin, crowds: list[SmallCrowd], tmp_path: Path, which: str
+) -> None:
+    own, second = tmp_path / OWN, tmp_path / "second"
+    bad, good = (own, second) if which == "own" else (second, own)
+    evening = begin(bad, good)
+    with flipping(bad, random.Random(SEED)) as flipped:
+        for _ in range(3):
+            evening.open()
+            evening.answer()
+            evening.close()
+            evening.wait_final()
+    assert flipped, "bits were flipped"
+    print(f"{len(flipped)} bits flipped")
     crowds.clear()
     evening.end()
+    if which == "own":
+        assert mirrored.health(evening.node).healed > 0
+
+
+@contextmanager
+def flipping(mirror: Path, dice: random.Random) -> Iterator[list[tuple[str, int]]]:
+    """Meanwhile one bit after the other flips in the mirror's frames; each is listed."""
+    flipped: list[tuple[str, int]] = []
+    over = threading.Event()
+
+    def work() -> None:
+        while not over.wait(0.01):
+            path = dice.choice(sorted(mirror.glob("*.hpj")))
+            size_bytes = path.stat().st_size
+            if size_bytes:
+                at = dice.randrange(size_bytes)
+                flip(Copy([Span(path, 0, size_bytes)]), at, dice)
+                flipped.append((path.name, at))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield flipped
+    finally:
+        over.set()
+        thread.join()

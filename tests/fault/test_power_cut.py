@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import mirrored
 import pytest
 from ledger import end_and_check, wait_final
 from living_node import LivingNode
@@ -24,10 +25,9 @@ ROUNDS = int(os.environ.get("HAIRPIN_CUT_ROUNDS") or 5)
 SEED = int(os.environ.get("HAIRPIN_SEED") or random.SystemRandom().randrange(1 << 32))
 FANS = 200
 BURST_S = 0.4
-SETTINGS = 'join_allow = ["127.0.0.0/8"]\n'
 
 
-@pytest.fixture(params=["faulty", "ext4"])
+@pytest.fixture(params=["faulty", "two faulty", "ext4"])
 def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[PowerDisk]:
     with power_disk(request.param, tmp_path, SEED) as disk:
         yield disk
@@ -38,7 +38,8 @@ def test_what_was_acknowledged_is_there_after_a_power_cut(
 ) -> None:
     print(f"HAIRPIN_SEED={SEED}")
     dice = random.Random(SEED)
-    running = node(by_hand([question()] * ROUNDS), settings=SETTINGS, data=disk.data)
+    text = mirrored.settings(*disk.mirrors)
+    running = node(by_hand([question()] * ROUNDS), settings=text, data=disk.data)
     crowd = SmallCrowd(running.port, FANS, SEED, burst_s=BURST_S)
     crowds.append(crowd)
     crowd.start()

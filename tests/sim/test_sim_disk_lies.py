@@ -40,6 +40,19 @@ def test_a_write_that_the_disk_lies_about_shows_when_the_cache_is_gone(mishap: M
         assert others == {b"o" * 2000}
 
 
+def test_a_misdirected_write_takes_its_whole_sectors_along() -> None:
+    others = set()
+    for seed in SEEDS:
+        stand = Stand(seed)
+        stand.strand(b"o" * 2048, OTHER)
+        fd = stand.strand(b"a" * 300)
+        stand.disk.write(fd, 300, b"b" * 300)
+        stand.disks.arm(DIRECTORY, "sync", Mishap.MISDIRECTED)
+        stand.disk.sync(fd)
+        others.add(stand.disks.durable(OTHER))
+    assert b"a" * 300 + b"b" * 300 + bytes(424) + b"o" * 1024 in others
+
+
 def test_an_eviction_forgets_only_what_is_clean() -> None:
     stand = Stand()
     fd = stand.strand(b"clean")

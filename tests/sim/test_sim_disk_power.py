@@ -135,6 +135,25 @@ def test_a_truncation_that_was_not_synced_may_be_undone() -> None:
     assert sizes == {100, 10_000}
 
 
+def test_if_a_truncation_is_undone_what_was_written_behind_it_is_not_found() -> None:
+    """It went to other blocks; those of before belong to the file again."""
+    sizes = set()
+    for seed in SEEDS:
+        disks, disk = machine(seed)
+        fd = disk.create(PATH)
+        disk.write(fd, 0, marked(1, 10_000))
+        disk.sync(fd)
+        disk.truncate(fd, 100)
+        disk.write(fd, 8_192, marked(2, 100))
+        found = content(after_power_cut(disks))
+        sizes.add(len(found))
+        if len(found) == 10_000:
+            assert found[4096:] == marked(1, 10_000 - 4096)
+        else:
+            assert 1 not in found[100:], "what was cut off does not come back"
+    assert {100, 8_292, 10_000} <= sizes
+
+
 def test_a_killed_process_loses_nothing_and_holds_nothing() -> None:
     disks, _ = machine(1)
     process = DiskProcess(3)

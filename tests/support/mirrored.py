@@ -36,10 +36,10 @@ def states(*readable: Path) -> dict[str, str]:
 
 
 def wait_state(node: LivingNode, mirror: Path, state: str, *readable: Path) -> None:
-    """Until the labels call this mirror so."""
+    """Until the labels of these call this mirror so."""
 
     def called() -> bool:
-        return states(*(readable or (node.data / "journal", mirror)))[str(mirror)] == state
+        return states(*readable)[str(mirror)] == state
 
     wait_until(called, f"{mirror} to be {state}; {node.errors()[-3_000:]}")
 

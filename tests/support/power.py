@@ -9,6 +9,7 @@ import random
 import shutil
 import struct
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -24,9 +25,10 @@ IMAGE_BYTES = 64 << 20
 
 
 class PowerDisk(Protocol):
-    """`data` lies on it."""
+    """`data` lies on it, and `mirrors` of the journal beside that, if any."""
 
     data: Path
+    mirrors: tuple[Path, ...]
 
     def cut(self) -> None:
         """From now on everything fails."""
@@ -42,6 +44,7 @@ class FaultyDisk:
 
     def __init__(self, mount: FaultyMount, dice: random.Random) -> None:
         self.data = mount.path / "data"
+        self.mirrors: tuple[Path, ...] = ()
         self._mount = mount
         self._dice = dice
 
@@ -50,6 +53,25 @@ class FaultyDisk:
 
     def restore(self) -> None:
         self._mount.restore_power()
+
+
+class TwoDisks:
+    """A mirror of the journal on each; they lose their power one a moment after the other."""
+
+    def __init__(self, mounts: list[FaultyMount], dice: random.Random) -> None:
+        self._disks = [FaultyDisk(mount, dice) for mount in mounts]
+        self.data = self._disks[0].data
+        self.mirrors = (self._disks[1].data / "journal",)
+        self._dice = dice
+
+    def cut(self) -> None:
+        for disk in self._dice.sample(self._disks, 2):
+            disk.cut()
+            time.sleep(self._dice.choice([0, 0, 0.01, 0.1]))
+
+    def restore(self) -> None:
+        for disk in self._disks:
+            disk.restore()
 
 
 class Ext4Disk:
@@ -65,6 +87,7 @@ class Ext4Disk:
             file.truncate(IMAGE_BYTES)
         subprocess.run([_program("mkfs.ext4"), "-q", self._image], check=True, timeout=60)
         self.data = self._point / "data"
+        self.mirrors: tuple[Path, ...] = ()
         self._mounted = ExitStack()
         self._mount()
 
@@ -89,10 +112,17 @@ class Ext4Disk:
 
 @contextlib.contextmanager
 def power_disk(kind: str, directory: Path, seed: int) -> Iterator[PowerDisk]:
-    """`kind`: faulty, or ext4. Skips the test, saying why, where the machine does not allow it."""
+    """`kind`: faulty, two faulty, or ext4. Skips the test, saying why, where the machine does not allow it."""
     if kind == "faulty":
         with FaultyMount(directory / "faulty", seed) as mount:
             yield FaultyDisk(mount, random.Random(seed))
+        return
+    if kind == "two faulty":
+        with (
+            FaultyMount(directory / "first", seed) as first,
+            FaultyMount(directory / "second", seed + 1) as second,
+        ):
+            yield TwoDisks([first, second], random.Random(seed))
         return
     disk = Ext4Disk(directory)
     try:

@@ -51,8 +51,9 @@ class ZfsPair:
             stderr=subprocess.DEVNULL,
         )
         wait_until(
-            lambda: subprocess.run(["zpool", "list"], capture_output=True, check=False).returncode
-            == 0,
+            lambda: (
+                subprocess.run(["zpool", "list"], capture_output=True, check=False).returncode == 0
+            ),
             "zfs-fuse",
         )
 

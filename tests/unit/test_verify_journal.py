@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from hairpin.country import CODES
 from hairpin.errors import DataDamaged, YourMistake
 from hairpin.frame import Frame, Kind
 from hairpin.journal.disk import DiskJournal
-from hairpin.journal.export import survey, write_file
+from hairpin.journal.export import header, survey, write_file
 from hairpin.journal.exported import ExportedJournal
 from hairpin.tally.verify import DoesNotHold, verify
 from hairpin.ticket import siphash7
@@ -97,6 +98,7 @@ def test_it_runs_as_a_program_and_shares_no_code(export: Path, told: str) -> Non
     source = outsider.FILE.read_text("utf-8")
     assert "import hairpin" not in source
     assert "from hairpin" not in source
+    ast.parse(source, feature_version=(3, 9))
 
 
 @pytest.mark.parametrize(
@@ -135,6 +137,13 @@ def test_its_lots_are_ours() -> None:
     for fan in (0, 1, 4711, 2**32 - 1):
         ours = siphash7(np.uint64(fan), *np.frombuffer(key, "<u8").astype(np.uint64))
         assert verifier.siphash(fan.to_bytes(7, "little"), key) == int(ours)
+
+
+def test_headers_of_files_larger_than_octal_digits_hold() -> None:
+    for size in (0, 8**11 - 1, 8**11, 1 << 40):
+        ours = header(DIRECTOR, size)
+        assert verifier.header_of(DIRECTOR.encode(), size) == ours
+        assert tarfile.TarInfo.frombuf(ours, "ascii", "strict").size == size
 
 
 # --- what is not ----------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -64,18 +65,23 @@ def export(
 
         if piped:
             write(journal, found, _to_stdout, told)
-            sys.stdout.buffer.flush()
         else:
             write_file(real_world().disk, file, journal, found, told)
     _say(found, None if piped else file, json)
 
 
 def _to_stdout(data: bytes) -> None:
+    """Gone out on return: who exports wants to know that it is through."""
     try:
         sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
     except OSError as error:
+        with suppress(OSError):
+            # Python would try once more when it ends, and complain.
+            sys.stdout.close()
         raise EngineDown(
-            f"cannot write to stdout: {error.strerror}", "Look at the program behind the pipe."
+            f"cannot write the export to stdout: {error.strerror}",
+            "Look at the program behind the pipe; what it has is no export.",
         ) from error
 
 

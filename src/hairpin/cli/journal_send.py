@@ -20,6 +20,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from hairpin.cli.journal_snapshot import Data, Degraded
 from hairpin.errors import EngineDown, YourMistake
 from hairpin.journal.receiving import Received, receive
 from hairpin.journal.sending import Sent, send
@@ -35,7 +36,7 @@ RECEIVE_EPILOG = "Example: hairpin journal receive ./copy < night.stream"
 
 
 def send_command(
-    data: Annotated[Path, typer.Argument(help="Data directory of a show.", metavar="DIR")],
+    data: Data,
     snapshot: Annotated[
         str | None,
         typer.Argument(help="What to send; default: the latest snapshot.", metavar="[SNAPSHOT]"),
@@ -44,6 +45,7 @@ def send_command(
         str | None,
         typer.Option("--from", help="Send only what came since this snapshot.", metavar="SNAPSHOT"),
     ] = None,
+    degraded: Degraded = False,
     json: Annotated[
         bool, typer.Option("--json", help="Say for machines, on stderr, what was sent.")
     ] = False,
@@ -54,7 +56,7 @@ def send_command(
             "a stream is no text for a terminal",
             "Pipe it: hairpin journal send DIR | ssh HOST hairpin journal receive DIR",
         )
-    journal = open_journal(data)
+    journal = open_journal(data, degraded)
     snapshots = Snapshots(real_world(), journal.mirrors)
     target = snapshots.read(snapshot) if snapshot is not None else snapshots.latest()
     since = snapshots.read(base) if base is not None else None

@@ -21,6 +21,9 @@ SNAPSHOT_EPILOG = "Example: hairpin journal snapshot ./my-show before-the-encore
 SNAPSHOTS_EPILOG = "Example: hairpin journal snapshots ./my-show"
 
 Data = Annotated[Path, typer.Argument(help="Data directory of a show.", metavar="DIR")]
+Degraded = Annotated[
+    bool, typer.Option("--degraded", help="Although a mirror of the journal is missing.")
+]
 
 
 class Listed(msgspec.Struct, frozen=True):
@@ -45,10 +48,11 @@ def snapshot(
     delete: Annotated[
         bool, typer.Option("--delete", help="Delete this snapshot; its frames stay.")
     ] = False,
+    degraded: Degraded = False,
     json: Annotated[bool, typer.Option("--json", help="Print for machines.")] = False,
 ) -> None:
     """Name this moment of the journal. Nothing is copied; the show goes on meanwhile."""
-    journal = open_journal(data)
+    journal = open_journal(data, degraded)
     snapshots = Snapshots(real_world(), journal.mirrors)
     if delete:
         if name is None:
@@ -76,10 +80,11 @@ def snapshot(
 
 def snapshots(
     data: Data,
+    degraded: Degraded = False,
     json: Annotated[bool, typer.Option("--json", help="Print for machines.")] = False,
 ) -> None:
     """List the snapshots of a journal, oldest first."""
-    found, damages = Snapshots(real_world(), open_journal(data).mirrors).all()
+    found, damages = Snapshots(real_world(), open_journal(data, degraded).mirrors).all()
     if json:
         listed = msgspec.json.encode([_listed(one) for one in found])
         typer.echo(msgspec.json.format(listed).decode())

@@ -251,7 +251,7 @@ class Gate:
         if self.answers.error is not None:
             return REPORT_S
         connected = self._doors.connections or (self._burst is not None and self._burst.connections)
-        return TEND_S if connected else QUIET_S
+        return TEND_S if connected or self._writer.degraded else QUIET_S
 
     def _heard(self, report: GateReport) -> None:
         """A sibling reports: it, too, needs to know how much everyone else carries."""
@@ -273,6 +273,7 @@ class Gate:
             at_ms=self._world.clock.now_ms(),
             cpu_s=usage.ru_utime + usage.ru_stime,
             journal_error=self.answers.error,
+            degraded=tuple(self._writer.degraded),
             order=0 if order is None else order.version,
             frames=self._writer.synced.frames,
         )
@@ -306,6 +307,7 @@ class Gate:
 
     def _tend(self) -> None:
         now_ms = self._tended_ms = self._world.clock.monotonic_ms()
+        self._writer.tend()
         self._doors.leases.refill()
         if self._burst is not None:
             self._burst.tend()

@@ -9,7 +9,6 @@ members. So a reader, such as `exported`, can refuse whatever is not exactly wha
 
 from __future__ import annotations
 
-import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -27,7 +26,8 @@ from hairpin.world import Disk
 FORMAT = 1
 FOLDER = "journal/"
 IDENTITY = "journal.json"
-BLOCK_BYTES = tarfile.BLOCKSIZE
+BLOCK_BYTES = 512
+_OCTAL_MAX = 8**11 - 1
 END = bytes(2 * BLOCK_BYTES)
 _QUESTION_AT = 12
 """Within an answer record."""
@@ -237,11 +237,24 @@ def identity_bytes(journal_id: int) -> bytes:
 
 
 def header(name: str, size_bytes: int) -> bytes:
-    """The block before a member, whole: all that it may say are name and size."""
-    member = tarfile.TarInfo(name)
-    member.size = size_bytes
-    member.mode = 0o600
-    return member.tobuf(tarfile.GNU_FORMAT)
+    """The block before a member, whole, as POSIX has it; all that it may say are name and size.
+
+    Written here, since what a library adds to it changes from version to version.
+    """
+    size = b"%011o\0" % size_bytes
+    if size_bytes > _OCTAL_MAX:
+        size = b"\x80" + size_bytes.to_bytes(11, "big")
+    block = bytearray(BLOCK_BYTES)
+    for at, field in (
+        (0, name.encode()),
+        (100, b"0000600\0" + 2 * b"0000000\0"),
+        (124, size + b"00000000000\0"),
+        (148, b"        0"),
+        (257, b"ustar\x0000"),
+    ):
+        block[at : at + len(field)] = field
+    block[148:156] = b"%06o\0 " % sum(block)
+    return bytes(block)
 
 
 def padding(size_bytes: int) -> bytes:

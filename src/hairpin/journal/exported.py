@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -77,19 +76,24 @@ class ExportedJournal:
 
     def _member(self, at: int, block: bytes) -> int:
         """Note one strand; returns where the next member begins."""
-        try:
-            member = tarfile.TarInfo.frombuf(block, "ascii", "strict")
-        except (tarfile.HeaderError, UnicodeDecodeError):
-            raise self._archive.damaged(at, "no header of a member") from None
-        incarnation, _ = parse_name(member.name.removeprefix(FOLDER)) or (0, 0)
-        expected = header(FOLDER + segment_name(incarnation, 0), member.size)
-        if member.size < 0 or block != expected:
-            raise self._archive.damaged(at, f"{member.name!r} is no member as it was written")
+        name, size_bytes = _name_and_size(block)
+        incarnation, _ = parse_name(name.removeprefix(FOLDER)) or (0, 0)
+        if block != header(FOLDER + segment_name(incarnation, 0), size_bytes):
+            raise self._archive.damaged(at, f"no member as it was written: {name!r}")
         if incarnation <= max(self._members, default=0):
-            raise self._archive.damaged(at, f"{member.name} does not stand in its place")
+            raise self._archive.damaged(at, f"{name} does not stand in its place")
         begin = at + BLOCK_BYTES
-        self._members[incarnation] = (begin, member.size)
-        return self._archive.end_of(begin, member.size)
+        self._members[incarnation] = (begin, size_bytes)
+        return self._archive.end_of(begin, size_bytes)
+
+
+def _name_and_size(block: bytes) -> tuple[str, int]:
+    """What the block before a member says, if it is one."""
+    name = block[:100].rstrip(b"\0").decode("latin-1")
+    if block[124:125] == b"\x80":
+        return name, int.from_bytes(block[125:136], "big")
+    digits = block[124:135]
+    return name, int(digits, 8) if digits.isdigit() and max(digits) < ord("8") else 0
 
 
 class _Archive:
@@ -111,7 +115,7 @@ class _Archive:
     def end_of(self, begin: int, size_bytes: int) -> int:
         """Where the block after a member begins."""
         end, rest = begin + size_bytes, padding(size_bytes)
-        if self.read(end, len(rest)) != rest:
+        if end + len(rest) > self._disk.size(self.path) or self.read(end, len(rest)) != rest:
             raise self.damaged(end, "the archive ends too early, or holds more than frames")
         return end + len(rest)
 
@@ -135,8 +139,10 @@ class _ExportedStrand:
     def read(self, upto_frames: int | None = None) -> Iterator[Frame]:
         size_bytes = _CHUNK_BYTES
         while self._at < self._end and (upto_frames is None or self.frames < upto_frames):
-            start = self._at
-            data = self._archive.read(start, min(size_bytes, self._end - start))
+            start, size_bytes = self._at, min(size_bytes, self._end - self._at)
+            data = self._archive.read(start, size_bytes)
+            if len(data) < size_bytes:
+                raise self._damaged("the file became shorter")
             yield from self._read_chunk(data, upto_frames)
             # A frame may be larger than a chunk; then it is read by itself.
             size_bytes = _CHUNK_BYTES if self._at > start else framing.FRAME_BYTES_MAX

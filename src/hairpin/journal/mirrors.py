@@ -114,8 +114,10 @@ class Mirrors:
         """
 
         def without(label: Label) -> Label:
-            known = [entry for entry in lost if label.entry(entry.id) is not None]
-            changed = label.changed(*known)
+            # What others changed is in the newer one; this mirror may have missed some of it.
+            base = label if label.epoch > self.label.epoch else self.label
+            known = [entry for entry in lost if base.entry(entry.id) is not None]
+            changed = base.changed(*known)
             return msgspec.structs.replace(changed, epoch=max(changed.epoch, epoch))
 
         return self.change(on, without)

@@ -167,7 +167,7 @@ class StrandReader:
             other = self._elsewhere(why)
             if other is None:
                 if stop is None:
-                    self._judge_all(missing=data is None)
+                    self._judge_all()
                 return
             size_bytes = _CHUNK_BYTES
             yield other
@@ -291,17 +291,21 @@ class StrandReader:
         if why:
             raise Misplaced(at, why, torn=False)
 
-    def _judge_all(self, missing: bool) -> None:
+    def _judge_all(self) -> None:
         """No copy has a good frame here: is this the end, or damage?"""
-        if missing:
+        size_bytes = 2 * framing.FRAME_BYTES_MAX
+        rests = [(m, self._read(m, self.segment, self.offset, size_bytes)) for m in self._copies()]
+        here = [mirror for mirror, rest in rests if rest is not None]
+        if not here:
             raise self._damaged("the file is missing")
-        for mirror in self._copies():
-            rest = self._read(mirror, self.segment, self.offset, 2 * framing.FRAME_BYTES_MAX)
+        for _, rest in rests:
             if rest:
                 try:
                     self._check(framing.unpack(rest), 0)
                 except Broken as broken:
                     self._judge_end(rest, broken, self.segment)
+        if self.source not in here:
+            self.source = here[0]
 
     def _judge_end(self, data: bytes, broken: Broken, segment: int) -> None:
         """A torn last frame is the mark of a crash; anything else is damage."""

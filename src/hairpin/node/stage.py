@@ -236,7 +236,7 @@ class Stage:
 def _did(report: m.GateReport) -> tuple[object, ...]:
     """What a report says beside that the gate lives."""
     did = (report.acknowledged, report.commits, report.requests, report.refused)
-    return *did, report.connections, report.journal_error
+    return *did, report.connections, report.journal_error, report.degraded
 
 
 def _settle_desk(desk: ClaimsDesk, past: Past, snapshot: m.TallySnapshot) -> None:

@@ -294,8 +294,7 @@ class Director:
             self._failed(error)
 
     def next_due_ms(self) -> int | None:
-        """After a `tick`: when it will have something to do if nobody says anything; None: never.
-        """
+        """After a `tick`: when it will have something to do if nobody says anything; None: never."""
         dues: list[int] = []
         if self.error is not None:
             dues.append(self._retry_at_ms)
@@ -347,6 +346,10 @@ class Director:
         at_ms = self._clock.now_ms()
         self.write(m.Fenced(at_ms, incarnation, end.frames, end.chain.hex()))
         self._bus.publish(m.TOPIC_SYNCED, m.Synced(incarnation, end.frames))
+
+    def tend(self) -> None:
+        """Every second or so: the journal's mirrors are looked after."""
+        self._writer.tend()
 
     def _failed(self, error: EngineDown) -> None:
         if self.error is None:

@@ -78,6 +78,12 @@ class StageCollector(Collector):
             "1 while this gate cannot write to its journal.",
             lambda gate: int(gate.journal_error is not None),
         )
+        yield _per_gate(
+            alive,
+            "hairpin_gate_journal_mirrors_lacking",
+            "Mirrors of the journal that this gate writes without.",
+            lambda gate: len(gate.degraded),
+        )
         cpu = CounterMetricFamily(
             "hairpin_gate_cpu_seconds", "Processor time of this gate.", labels=["gate"]
         )

@@ -17,7 +17,7 @@ from hairpin.errors import DataDamaged, EngineDown, YourMistake
 from hairpin.frame import Kind
 from hairpin.journal import Follower, Journal
 from hairpin.journal.disk import DiskJournal
-from hairpin.journal.export import survey, write, write_file
+from hairpin.journal.export import header, survey, write, write_file
 from hairpin.journal.exported import ExportedJournal
 from hairpin.tally.recount import Recounter
 from hairpin.world import RealDisk, real_world
@@ -143,6 +143,26 @@ def test_progress_ends_with_all_bytes(night: DiskNight) -> None:
     assert len(told) == found.frames
 
 
+def test_of_two_mirrors_one_copy_whole_although_neither_is(tmp_path: Path) -> None:
+    """Each is damaged in another place: reading heals."""
+    mirrors = (tmp_path / "a", tmp_path / "b")
+    journal = DiskJournal.create(real_world(disk=FaultyDisk()), *mirrors)
+    writer = journal.writer()
+    for _ in range(3):
+        writer.commit(Kind.ANSWERS, bytes(160), 10)
+    writer.seal()
+    whole: list[bytes] = []
+    write(journal, survey(journal), whole.append)
+    for mirror, at in zip(mirrors, (100, 400), strict=True):
+        path = mirror / "00000001-0000.hpj"
+        data = bytearray(path.read_bytes())
+        data[at] ^= 1
+        path.write_bytes(data)
+    journal = DiskJournal.open(real_world(), *mirrors)
+    write_file(RealDisk(), tmp_path / "night.tar", journal, survey(journal))
+    assert (tmp_path / "night.tar").read_bytes() == b"".join(whole)
+
+
 # --- while it is written --------------------------------------------------------------------------
 
 
@@ -243,6 +263,26 @@ def test_reading_goes_on_where_it_stopped(night: DiskNight, tmp_path: Path) -> N
     follower = ExportedJournal(RealDisk(), export(night, tmp_path / "night.tar")).follow(2)
     assert [frame.sequence for frame in follower.read(2)] == [0, 1]
     assert [frame.sequence for frame in follower.read()] == [2]
+
+
+def test_an_export_that_shrinks_while_it_is_read_is_damaged(
+    night: DiskNight, tmp_path: Path
+) -> None:
+    path = export(night, tmp_path / "night.tar")
+    follower = ExportedJournal(RealDisk(), path).follow(3)
+    path.write_bytes(path.read_bytes()[:-1600])
+    with pytest.raises(DataDamaged, match="the file became shorter"):
+        list(follower.read())
+
+
+def test_a_size_beyond_the_archive_is_damage(night: DiskNight, tmp_path: Path) -> None:
+    path = export(night, tmp_path / "night.tar")
+    whole = path.read_bytes()
+    name = "journal/00000001-0000.hpj"
+    at = whole.index(name.encode())
+    path.write_bytes(whole[:at] + header(name, 1 << 80) + whole[at + 512 :])
+    with pytest.raises(DataDamaged, match="the archive ends too early"):
+        ExportedJournal(RealDisk(), path)
 
 
 def test_what_is_no_export_is_a_mistake(night: DiskNight, tmp_path: Path) -> None:

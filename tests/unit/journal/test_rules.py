@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from mirror_disk import MirrorDisk
 
@@ -307,6 +308,36 @@ def test_j9_what_a_mirror_held_when_its_sync_failed_is_written_anew(stand: Stand
     renamed = [path for what, path in stand.disk.log if what == "rename"]
     assert [path.parent for path in renamed] == [stand.places[1]]
     assert stand.content(stand.places[0]) == stand.content(stand.places[1])
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_j8_a_strand_that_one_mirror_never_heard_of_ends_where_the_other_says(
+    stand: Stand, which: int
+) -> None:
+    """Its writer died while it was being born."""
+    stand.die(stand.writer())
+    for path in stand.places[which].glob("00000001*"):
+        path.unlink()
+    end = stand.journal.fence(1)
+    assert end is not None
+    assert end.sealed
+    assert stand.content(stand.places[0]) == stand.content(stand.places[1])
+
+
+@three
+def test_j6_a_mirror_that_missed_an_ejection_hears_of_it_with_the_next_one(stand: Stand) -> None:
+    writer = stand.writer()
+    write(writer, b"one")
+    a, b, c = stand.places
+    stand.die(writer)
+    # C was ejected, and the writer died before it could tell B.
+    entries = {e.directory: e for e in stand.journal.mirrors.label.mirrors}
+    gone = msgspec.structs.replace(entries[str(c)], state=State.STALE)
+    stand.journal.mirrors.change(stand.journal.mirrors.members()[0], lambda la: la.changed(gone))
+    writer = stand.writer(stand.reopen())
+    stand.disk.fail(a, "write")
+    write(writer, b"two")
+    assert stand.states(b) == {"a": "stale", "b": "member", "c": "stale"}
 
 
 # --- J10: reading heals -----------------------------------------------------------------------------

@@ -62,6 +62,13 @@ export class Gates {
     this.#by("gates-rows").replaceChildren(...gates.map((gate) => this.#row(gate, now_ms)));
   }
 
+  #journal(gate) {
+    const lacking = gate.degraded ?? [];
+    const without = lacking.length ? this.#language.say("journal_degraded", { where: lacking.join(", ") }) : null;
+    const trouble = gate.journal_error ?? without;
+    return el("td", { class: trouble ? "trouble" : null }, trouble ?? this.#language.say("journal_ok"));
+  }
+
   #row(gate, now_ms) {
     const language = this.#language;
     const age_ms = Math.max(0, now_ms - gate.at_ms);
@@ -75,6 +82,6 @@ export class Gates {
       el("td", {}, pair(gate.latency_ms_p50, gate.latency_ms_p99)),
       el("td", { class: age_ms > REPORT_TROUBLE_MS ? "trouble" : null },
         language.say("ago", { s: language.number(Math.round(age_ms / 1000)) })),
-      el("td", { class: gate.journal_error ? "trouble" : null }, gate.journal_error ?? language.say("journal_ok")));
+      this.#journal(gate));
   }
 }

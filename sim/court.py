@@ -81,8 +81,9 @@ class Court:
 
     def crashed(self, process: Process, error: BaseException) -> None:
         """A process ended by an error that nobody explains."""
-        where = traceback.format_exception(error)[-2:]
-        told = f"{process.name}: {error!r}, {' '.join(' '.join(where).split())}"
+        for line in "".join(traceback.format_exception(error)).splitlines():
+            self.transcript.tell(process.name, f"| {line}")
+        told = f"{process.name}: {error!r}"
         self.blame(Violation("no process falls by an error that nobody explains", told))
 
     def sealed(self, incarnation: int) -> None:

@@ -21,7 +21,7 @@ EVERY_S = 30.0
 OPEN_FILES_MAX = 200
 TASKS_MAX = 2_000
 WORDS_MAX = 4
-"""Questions that hold words at once: the open one, and those whose gates are being fenced."""
+"""Questions that hold words although they wait for no gate."""
 HEADS_MAX = 4_096
 
 
@@ -68,10 +68,10 @@ class Gauges:
         self._measure_process(process)
         keeper = stage.keeper
         assert isinstance(keeper, Keeper)
-        counts = [line.count for line in keeper.book.lines]
+        holding = [line for line in keeper.book.lines if line.count and len(line.count.words)]
         self.bounds.measure(
             process.name,
-            questions_with_words=sum(1 for c in counts if c is not None and len(c.words)),
+            questions_with_words=sum(1 for line in holding if not line.missing),
             early_frames=sum(map(len, keeper.book._early.values())),
             rate_moments=len(keeper._rates),
         )

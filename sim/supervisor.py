@@ -126,6 +126,8 @@ class Family:
         for child in living:
             if child.lives and child.process is not None:
                 child.process.kill("as it does not end")
+            elif child.process is not None:
+                self._fails(child, child.process)
 
     async def _raise(self, child: Child) -> None:
         """Fork a child, and fork it again when it dies."""

@@ -2,7 +2,7 @@
 
 HAIRPIN_KILL_ROUNDS: how many rounds (100 in CI, else 20); HAIRPIN_SEED: whom, when, and what the
 fans do. A show has a limit of questions and each round asks one, so that many rounds are several
-shows one after the other, each with a data directory of its own.
+shows one after the other, each with a data directory of its own; every second one has two mirrors.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
+import mirrored
 import pytest
 from ledger import end_and_check, wait_final
 from living_node import LivingNode, wait_until
@@ -30,7 +32,6 @@ BURST_S = 0.4
 DURATION_S = 3_600
 START_S = 1.5
 """Somewhere in the starting of a node that takes about so long."""
-SETTINGS = 'join_allow = ["127.0.0.0/8"]\n'
 
 VICTIMS = (
     *("gate", "gate", "both gates", "stage", "stage and gate"),
@@ -112,10 +113,11 @@ def rounds(show: int) -> int:
 
 @pytest.mark.parametrize("show", range(-(-ROUNDS // ROUNDS_A_SHOW)))
 def test_rounds_of_kill_9(
-    node: Callable[..., LivingNode], crowds: list[SmallCrowd], show: int
+    node: Callable[..., LivingNode], crowds: list[SmallCrowd], tmp_path: Path, show: int
 ) -> None:
     print(f"HAIRPIN_SEED={SEED} HAIRPIN_KILL_ROUNDS={ROUNDS}: show {show}")
-    running = node(by_hand([question(duration_s=DURATION_S)] * rounds(show)), settings=SETTINGS)
+    text = mirrored.settings(*[tmp_path / "second"] * (show % 2))
+    running = node(by_hand([question(duration_s=DURATION_S)] * rounds(show)), settings=text)
     crowd = SmallCrowd(running.port, FANS, SEED + show, burst_s=BURST_S)
     crowds.append(crowd)
     crowd.start()
@@ -124,4 +126,6 @@ def test_rounds_of_kill_9(
         night.round(index)
     print(dict(night.killed))
     crowds.clear()
-    end_and_check(running, crowd, rounds(show))
+    recount = end_and_check(running, crowd, rounds(show))
+    for alone in mirrored.recounts_alone(running):
+        assert (alone.head, alone.counted) == (recount.head, recount.counted)

@@ -1,6 +1,6 @@
 """The power goes while a node runs: what it acknowledged had reached the disk.
 
-HAIRPIN_CUT_ROUNDS: cuts of each kind of disk (5); HAIRPIN_SEED: when, and what the fans do.
+HAIRPIN_CUT_ROUNDS: cuts of each kind of disk (4); HAIRPIN_SEED: when, and what the fans do.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from small_crowd import SmallCrowd
 
 pytestmark = pytest.mark.fault
 
-ROUNDS = int(os.environ.get("HAIRPIN_CUT_ROUNDS") or 5)
+ROUNDS = int(os.environ.get("HAIRPIN_CUT_ROUNDS") or 4)
 SEED = int(os.environ.get("HAIRPIN_SEED") or random.SystemRandom().randrange(1 << 32))
 FANS = 200
 BURST_S = 0.4

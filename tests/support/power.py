@@ -112,7 +112,7 @@ class Ext4Disk:
 
 @contextlib.contextmanager
 def power_disk(kind: str, directory: Path, seed: int) -> Iterator[PowerDisk]:
-    """`kind`: faulty, two faulty, or ext4. Skips the test, saying why, where the machine does not allow it."""
+    """`kind`: faulty, two faulty, or ext4. Skips the test, saying why, where that is not allowed."""
     if kind == "faulty":
         with FaultyMount(directory / "faulty", seed) as mount:
             yield FaultyDisk(mount, random.Random(seed))

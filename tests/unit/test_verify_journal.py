@@ -15,6 +15,7 @@ import numpy as np
 import outsider
 import pytest
 from disk_night import DiskNight
+from faulty_disk import Fault, FaultyDisk
 from small_show import FR, GB, answer, make_question, make_show
 from tampered import Members, checksummed, frames_of, members_of, packed, rewritten
 
@@ -182,6 +183,31 @@ def test_every_changed_byte_of_a_directory_is_found(
                 verifier.check(tmp_path, head)
         path.write_bytes(whole)
     assert verifier.check(tmp_path, head) == verifier.check(export, head)
+
+
+def test_a_directory_with_what_failed_writes_and_a_crash_left(tmp_path: Path) -> None:
+    """Frames whose sync failed lie in segments that were left, and again in those that follow."""
+    night = DiskNight(tmp_path / "journal")
+    disk = night.world.disk
+    assert isinstance(disk, FaultyDisk)
+    night.open()
+    for fan in (1, 2):
+        disk.faults += [Fault("sync"), Fault("truncate")]
+        night.answers(0, [answer(fan)])
+    night.close()
+    night.mark()
+    night.publish()
+    with (night.directory / "00000003-0000.hpj").open("ab") as file:
+        file.write(b"HPN1 and what a crash left of it")
+    assert len(list(night.directory.glob("00000002-*.hpj"))) == 3
+    left = (night.directory / "00000002-0000.hpj").read_bytes()
+    assert len(frames_of(left)) == 2
+    for head in (survey(night.journal).head, night.keeper.book.published[0].head):
+        found = verifier.check(tmp_path, head)
+        told = verify(night.journal, head)
+        assert found["recount"]["counted"] == told.recount.counted == 2
+        assert found["recount"]["journalled"] == told.recount.journalled == 2
+        assert found["frames_after"] == told.frames_after
 
 
 def without_last_frame(members: Members, name: str) -> Members:

@@ -46,10 +46,34 @@ class _Found:
             if label is None:
                 continue
             self.labels[directory] = label
+            self._expect_originals(label)
             here = {known.mirror for known in self.labels.values()}
             for entry in label.mirrors:
                 if entry.id not in here and Path(entry.directory) not in queue:
                     queue.append(Path(entry.directory))
+
+    def _expect_originals(self, label: Label) -> None:
+        """A copied directory must not be taken for the mirror it was copied from, and then share
+        its fellows with it."""
+        for directory, known in self.labels.items():
+            entry = label.entry(known.mirror)
+            original = None if entry is None else Path(entry.directory)
+            if known.mirror == label.mirror or original in (None, directory):
+                continue
+            assert original is not None
+            there = self._read(original)
+            if there is not None and there.mirror == known.mirror:
+                raise YourMistake(
+                    f"{directory} is a copy of {original}, a mirror that is still there",
+                    "Use the original. A copy to keep is made with: hairpin journal send.",
+                )
+
+    def _read(self, directory: Path) -> Label | None:
+        try:
+            data = self._disk.read(directory / LABEL, 0, LABEL_BYTES_MAX)
+            return decode_label(data, directory)
+        except (OSError, DataDamaged):
+            return None
 
     def _label(self, directory: Path) -> Label | None:
         try:

@@ -10,14 +10,17 @@ the mirror changes it, and a strand born meanwhile takes every mirror along from
 from __future__ import annotations
 
 import errno
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 import structlog
 
+from hairpin.errors import EngineDown
 from hairpin.journal.fence import cut_behind, fence, strand_locks
 from hairpin.journal.filling import Filled, Filling
-from hairpin.journal.label import LABEL, LABEL_BYTES_MAX, Label, State, decode_label
+from hairpin.journal.label import LABEL, LABEL_BYTES_MAX, Entry, Label, State, decode_label
+from hairpin.journal.level import PART_SUFFIX
 from hairpin.journal.mirrors import Mirror, Mirrors, open_or_create
 from hairpin.journal.names import lock_name, parse_name, segment_name
 from hairpin.journal.reader import StrandReader
@@ -109,17 +112,7 @@ class Resilver:
             self._recall()
         if self._filling is None:
             return self._look()
-        filled = self._filling.step(self._step_bytes)
-        if filled.done and not self._end(self._filling.reader):
-            filled = msgspec.structs.replace(filled, done=False)  # more was there than was read
-        incarnation = str(self._filling.reader.incarnation)
-        if filled != self._notes.strands.get(incarnation):
-            self._notes.strands[incarnation] = filled
-            self._keep()
-        if filled.done:
-            self._written_bytes += self._filling.written_bytes
-            self._filling.close()
-            self._filling = None
+        self._advance(self._filling)
         return self._progress()
 
     def _progress(self, **more: object) -> Progress:
@@ -132,3 +125,243 @@ class Resilver:
             self._written_bytes + (filling.written_bytes if filling else 0),
             **more,  # type: ignore[arg-type]
         )
+
+    # --- notes ------------------------------------------------------------------------------------
+
+    def _expect_label(self) -> None:
+        """Raises OSError if what lies there is not this mirror: the disk may not be mounted."""
+        data = self._disk.read(self._mirror.directory / LABEL, 0, LABEL_BYTES_MAX)
+        found = decode_label(data, self._mirror.directory)
+        if (found.journal, found.mirror) != (self._mirrors.journal, self._mirror.id):
+            why = f"it holds mirror {found.mirror} of journal {found.id}"
+            raise OSError(errno.ENODEV, why, str(self._mirror.directory))
+
+    def _takes_lock(self) -> bool:
+        """One process at a time."""
+        fd = open_or_create(self._disk, self._mirror.directory / LOCK)
+        if not self._disk.lock(fd):
+            self._disk.close(fd)
+            return False
+        self._lock_fd = fd
+        return True
+
+    def _recall(self) -> None:
+        try:
+            data = self._disk.read(self._mirror.directory / NOTES, 0, _NOTES_BYTES_MAX)
+            notes = msgspec.json.decode(data, type=Notes)
+        except (OSError, msgspec.MsgspecError):
+            notes = Notes(self._mirror.id, False, {})
+        if notes.mirror == self._mirror.id:
+            self._notes = notes
+
+    def _keep(self) -> None:
+        self._disk.replace(self._mirror.directory / NOTES, msgspec.json.encode(self._notes))
+
+    def _known(self, incarnation: int) -> Filled:
+        return self._notes.strands.get(str(incarnation), Filled())
+
+    # --- strands ----------------------------------------------------------------------------------
+
+    def _look(self) -> Progress:
+        """What is to be done next? If nothing is, the mirror becomes a member."""
+        self._mirrors.refresh()
+        entry = self._mirrors.entry(self._mirror)
+        if entry is None:
+            raise EngineDown(
+                f"{self._mirror.directory} is no mirror of this journal any more",
+                "Somebody took it out; see: hairpin journal status DIR",
+            )
+        if entry.state is State.MEMBER:
+            return self._finish()
+        if entry.distrusted and not self._notes.distrusted:
+            self._notes = Notes(self._mirror.id, True, {})
+            self._keep()
+        living = []
+        for incarnation in self._incarnations():
+            if self._known(incarnation).done:
+                continue
+            if not self._dead(incarnation):
+                living.append(incarnation)
+            elif not self._mirrors.refresh():
+                self._begin(incarnation)
+                return self._progress()
+            else:
+                return self._progress()  # whose locks were asked may not be whose count
+        waiting = tuple(n for n in living if not self._held(n))
+        if waiting:
+            return self._progress(waiting=waiting)
+        self._tidy()
+        return self._join()
+
+    def _incarnations(self) -> list[int]:
+        """All strands that members have. Raises OSError if one cannot be asked."""
+        replica = self._mirrors.label.replica
+        if replica is not None:
+            return sorted(int(text) for text, frames in replica.strands.items() if frames)
+        found: set[int] = set()
+        for mirror in self._mirrors.members():
+            names = map(parse_name, self._disk.list(mirror.directory))
+            found.update(name[0] for name in names if name is not None)
+        return sorted(found)
+
+    def _dead(self, incarnation: int) -> bool:
+        """Will nobody ever write to it?
+
+        Its lock was taken before its first byte was written; one without a byte may just be born,
+        unless it is fenced.
+        """
+        if self._mirrors.label.replica is not None:
+            return True
+        with strand_locks(self._disk, self._mirrors, incarnation) as dead:
+            if not dead:
+                return False
+            first = segment_name(incarnation, 0)
+            begun = any(self._has_bytes(m.directory / first) for m in self._mirrors.members())
+        return begun or fence(self._disk, self._mirrors, incarnation) is not None
+
+    def _has_bytes(self, path: Path) -> bool:
+        try:
+            return self._disk.size(path) > 0
+        except FileNotFoundError:
+            return False
+
+    def _held(self, incarnation: int) -> bool:
+        """Does its writer write every frame to this mirror, which has all that came before?"""
+        try:
+            fd = self._disk.open(self._mirror.directory / lock_name(incarnation))
+        except FileNotFoundError:
+            return False
+        try:
+            return not self._disk.lock(fd)
+        finally:
+            self._disk.close(fd)
+
+    def _begin(self, incarnation: int) -> None:
+        replica = self._mirrors.label.replica
+        end = None if replica is None else replica.strands[str(incarnation)]
+        reader = StrandReader(self._mirrors, incarnation, end, self._mirrors.members())
+        known = self._known(incarnation)
+        self._filling = Filling(
+            self._disk, reader, self._mirror.directory, self._notes.distrusted, known
+        )
+        self._count()
+
+    def _advance(self, filling: Filling) -> None:
+        """Go on with one strand; what is level is noted after each of its segments."""
+        try:
+            filled = filling.step(self._step_bytes)
+            if filling.at_end:
+                filled = self._end(filling)
+        except OSError:
+            if filling.sync_failed:
+                self._distrust()
+            raise
+        incarnation = str(filling.reader.incarnation)
+        if filled != self._known(filling.reader.incarnation) and filled.frames:
+            self._notes.strands[incarnation] = filled
+            self._keep()
+        if filled.done:
+            self._written_bytes += filling.written_bytes
+            self._done_bytes += filling.done_bytes
+            filling.close()
+            self._filling = None
+
+    def _end(self, filling: Filling) -> Filled:
+        """Fix the strand's end in the members, as fencing does, and here."""
+        if self._mirrors.label.replica is None:
+            with strand_locks(self._disk, self._mirrors, filling.reader.incarnation) as dead:
+                if not dead:
+                    return Filled()  # somebody fences it
+                filling.drain()
+                cut_behind(self._disk, self._mirrors, filling.reader)
+        return filling.complete()
+
+    def _distrust(self) -> None:
+        """A sync failed: what the mirror shows now may not be on its disk."""
+        self._notes = Notes(self._mirror.id, True, {})
+
+        def distrusted(label: Label) -> Label:
+            entry = label.entry(self._mirror.id)
+            if entry is None:
+                return label.changed()
+            return label.changed(
+                msgspec.structs.replace(entry, distrusted=True, why="a sync failed")
+            )
+
+        with suppress(OSError):
+            while not self._mirrors.agree(distrusted):
+                pass
+
+    def _count(self) -> None:
+        """How much there is to do, as far as files tell."""
+        self._all_bytes = 0
+        for name in self._disk.list(self._mirrors.members()[0].directory):
+            if parse_name(name) is not None:
+                self._all_bytes += self._disk.size(self._mirrors.members()[0].directory / name)
+
+    # --- the end ----------------------------------------------------------------------------------
+
+    def _join(self) -> Progress:
+        """Not if anything changed since the labels were read: then look again."""
+
+        def joined(label: Label) -> Label:
+            entry = label.entry(self._mirror.id)
+            assert entry is not None, "the label says so since it was read"
+            member = Entry(entry.id, str(self._mirror.directory))
+            changed = label.changed(member)
+            return changed.without(entry.replaces) if entry.replaces else changed
+
+        if not self._mirrors.agree(joined, [self._mirror]):
+            return self._progress()
+        log.info("a mirror is a member", mirror=str(self._mirror.directory))
+        return self._finish()
+
+    def _finish(self) -> Progress:
+        with suppress(OSError):
+            self._disk.remove(self._mirror.directory / NOTES)
+        progress = self._progress(finished=True)
+        self.close()
+        return progress
+
+    def _tidy(self) -> None:
+        """Snapshots as the members have them; no strands that none of them knows."""
+        self._level_snapshots()
+        known = set(self._incarnations())
+        for name in self._disk.list(self._mirror.directory):
+            part = parse_name(name.removesuffix(PART_SUFFIX))
+            if part is None:
+                continue
+            if name.endswith(PART_SUFFIX):
+                if self._known(part[0]).done:
+                    self._disk.remove(self._mirror.directory / name)
+            elif part[0] not in known:
+                self._set_aside(name, part[0])
+
+    def _set_aside(self, name: str, incarnation: int) -> None:
+        """Under the strand's lock: who is creating it finds out then that it is gone."""
+        directory = self._mirror.directory
+        fd = open_or_create(self._disk, directory / lock_name(incarnation))
+        try:
+            if not self._disk.lock(fd) or incarnation in self._incarnations():
+                return
+            if self._has_bytes(directory / name):
+                log.warning("a file of another history is set aside", file=str(directory / name))
+                self._disk.rename(directory / name, directory / (name + ASIDE_SUFFIX))
+            else:
+                self._disk.remove(directory / name)
+        finally:
+            self._disk.close(fd)
+
+    def _level_snapshots(self) -> None:
+        folder = self._mirror.directory / FOLDER
+        wanted: dict[str, bytes] = {}
+        for mirror in self._mirrors.members():
+            for name in filter(name_of_file, self._disk.list(mirror.directory / FOLDER)):
+                path = mirror.directory / FOLDER / name
+                wanted.setdefault(name, self._disk.read(path, 0, SNAPSHOT_BYTES_MAX))
+        for name in filter(name_of_file, self._disk.list(folder)):
+            if name not in wanted:
+                self._disk.remove(folder / name)
+        for name, data in wanted.items():
+            self._disk.make_directory(folder)
+            self._disk.replace(folder / name, data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -248,6 +249,27 @@ def test_j7_a_stale_mirror_alone_is_not_the_journal(stand: Stand) -> None:
     stand.places[0].rename(stand.places[0].with_name("away"))
     with pytest.raises(YourMistake, match="missing"):
         stand.reopen(stand.places[1])
+
+
+def test_j7_a_copied_directory_is_not_the_mirror_that_it_was_copied_from(
+    stand: Stand, tmp_path: Path
+) -> None:
+    write(stand.writer(), b"one")
+    copied = tmp_path / "copied"
+    shutil.copytree(stand.places[0], copied)
+    with pytest.raises(YourMistake, match="is a copy of") as told:
+        stand.reopen(copied)
+    assert "send" in told.value.remedy
+
+
+def test_j7_a_mirror_that_was_moved_is_found_where_it_is_named(
+    stand: Stand, tmp_path: Path
+) -> None:
+    stand.die(stand.writer())
+    moved = tmp_path / "moved"
+    stand.places[0].rename(moved)
+    again = stand.reopen(moved)
+    assert [m.directory for m in again.mirrors.members()] == [moved, stand.places[1]]
 
 
 # --- J8: a hung disk freezes nobody ----------------------------------------------------------------

@@ -145,6 +145,8 @@ class Night:
             self.court.judge(self.trouble.expect_loud, self.loud)
         elif error is not None:
             self.court.crashed(auditor, error)
+        for complaint in self.universe.complaints:
+            self.court.blame(Violation("no error goes unnoticed", complaint))
 
     async def _audit(self, process: Process) -> None:
         self.recount = audit(self.node.data(process).journal(degraded=True), self.court)

@@ -35,7 +35,8 @@ class Finality:
         self._strands[incarnation].marked.update(questions)
 
     def sealed(self, incarnation: int) -> None:
-        self._strands[incarnation].sealed = True
+        if incarnation in self._strands:  # no director's
+            self._strands[incarnation].sealed = True
 
     def answered(self, incarnation: int, questions: Iterable[int], at_ms: float) -> None:
         """A gate journalled answers to these questions, and is about to acknowledge them."""

@@ -20,6 +20,7 @@ from damage import Copy, Span, flip
 from faulty_mount import FaultyMount, expect_mounts, mounted
 from ledger import end_and_check, wait_final
 from living_node import LivingNode
+from loop_disk import LoopDisk, throttle
 from shows import by_hand, question
 from small_crowd import SmallCrowd
 
@@ -29,7 +30,10 @@ SEED = int(os.environ.get("HAIRPIN_SEED") or random.SystemRandom().randrange(1 <
 FANS = 200
 BURST_S = 0.4
 STALL_MS = 300
+PATIENT_MS = 2_000
 TMPFS_BYTES = 1 << 20
+BLOCK_BYTES = 4_096
+"""What a sync writes at least."""
 OWN = Path("data") / "journal"
 """The mirror in the data directory."""
 
@@ -87,18 +91,19 @@ class Evening:
             assert (one.head, one.counted) == (self.recount.head, self.recount.counted)
 
 
-Begin = Callable[[Path, Path], Evening]
+Begin = Callable[..., Evening]
 
 
 @pytest.fixture
 def begin(node: Callable[..., LivingNode], crowds: list[SmallCrowd], tmp_path: Path) -> Begin:
     """A node with two mirrors: one will go bad; one of them is the data directory's own."""
 
-    def begin(bad: Path, good: Path) -> Evening:
+    def begin(bad: Path, good: Path, stall_ms: int = STALL_MS, **wishes: object) -> Evening:
         print(f"HAIRPIN_SEED={SEED}")
         second = good if bad == tmp_path / OWN else bad
-        text = mirrored.settings(second, more=f"stall_ms = {STALL_MS}")
-        running = node(by_hand([question()] * 3), settings=text, data=tmp_path / OWN.parent)
+        text = mirrored.settings(second, more=f"stall_ms = {stall_ms}")
+        show = by_hand([question()] * 3)
+        running = node(show, settings=text, data=tmp_path / OWN.parent, **wishes)
         crowd = SmallCrowd(running.port, FANS, SEED, burst_s=BURST_S)
         crowds.append(crowd)
         crowd.start()
@@ -211,3 +216,31 @@ def flipping(mirror: Path, dice: random.Random) -> Iterator[list[tuple[str, int]
     finally:
         over.set()
         thread.join()
+
+
+def test_a_slow_disk_is_waited_for_only_so_long(
+    begin: Begin, crowds: list[SmallCrowd], tmp_path: Path
+) -> None:
+    disk = LoopDisk(tmp_path)
+    try:
+        with throttle(disk.device) as slow:
+            bad = disk.point / "journal"
+            evening = begin(bad, tmp_path / OWN, stall_ms=PATIENT_MS, limits=slow.join)
+            evening.open()
+            slow.set(BLOCK_BYTES * 40)
+            evening.answer()
+            evening.close()
+            evening.wait_final()
+            assert mirrored.states(evening.good)[str(evening.bad)] == "member", "slow, but in time"
+            evening.open()
+            slow.set(BLOCK_BYTES * 1_000 // PATIENT_MS // 2)
+            evening.answer()
+            evening.wait_bad("stale")
+            evening.close()
+            slow.set(0)
+            crowds.clear()
+            evening.end()
+            evening.check_each_mirror()
+            evening.node.end()
+    finally:
+        disk.end()

@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 import random
-import shutil
-import struct
-import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Protocol
 
-import pytest
-from faulty_mount import FaultyMount, expect_mounts, mounted
-
-SHUT_DOWN = 0x8004587D
-"""FS_IOC_SHUTDOWN of ext4, xfs and others (linux/fs.h)."""
-WITHOUT_FLUSHING = 2
-IMAGE_BYTES = 64 << 20
+from faulty_mount import FaultyMount
+from loop_disk import LoopDisk
 
 
 class PowerDisk(Protocol):
@@ -75,44 +64,18 @@ class TwoDisks:
 
 
 class Ext4Disk:
-    """A real file system in an image file; its journal is replayed at the next mount."""
+    """A real file system; its journal is replayed at the next mount."""
 
-    def __init__(self, directory: Path) -> None:
-        """Skips the test, saying why, where this machine does not allow it."""
-        expect_mounts("/dev/loop-control")
-        self._point = directory / "ext4"
-        self._point.mkdir()
-        self._image = directory / "ext4.img"
-        with self._image.open("wb") as file:
-            file.truncate(IMAGE_BYTES)
-        subprocess.run([_program("mkfs.ext4"), "-q", self._image], check=True, timeout=60)
-        self.data = self._point / "data"
+    def __init__(self, disk: LoopDisk) -> None:
+        self.data = disk.point / "data"
         self.mirrors: tuple[Path, ...] = ()
-        self._mounted = ExitStack()
-        self._mount()
-
-    def cut(self) -> None:
-        fd = os.open(self._point, os.O_RDONLY)
-        try:
-            fcntl.ioctl(fd, SHUT_DOWN, struct.pack("I", WITHOUT_FLUSHING))
-        finally:
-            os.close(fd)
-
-    def restore(self) -> None:
-        self.end()
-        self._mount()
-
-    def end(self) -> None:
-        self._mounted.close()
-
-    def _mount(self) -> None:
-        command = ["mount", "-t", "ext4", "-o", "loop", str(self._image), str(self._point)]
-        self._mounted.enter_context(mounted(command, self._point))
+        self.cut = disk.cut_power
+        self.restore = disk.restore_power
 
 
 @contextlib.contextmanager
 def power_disk(kind: str, directory: Path, seed: int) -> Iterator[PowerDisk]:
-    """`kind`: faulty, two faulty, or ext4. Skips the test, saying why, where that is not allowed."""
+    """`kind`: faulty, two faulty, or ext4. Skips the test, saying why, where it is not allowed."""
     if kind == "faulty":
         with FaultyMount(directory / "faulty", seed) as mount:
             yield FaultyDisk(mount, random.Random(seed))
@@ -124,18 +87,8 @@ def power_disk(kind: str, directory: Path, seed: int) -> Iterator[PowerDisk]:
         ):
             yield TwoDisks([first, second], random.Random(seed))
         return
-    disk = Ext4Disk(directory)
+    disk = LoopDisk(directory)
     try:
-        yield disk
+        yield Ext4Disk(disk)
     finally:
         disk.end()
-
-
-def _program(name: str) -> str:
-    found = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
-    if found is None:
-        reason = f"{name} is not installed (Debian: apt-get install e2fsprogs)"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return found

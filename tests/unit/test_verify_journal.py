@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -208,6 +209,20 @@ def test_a_directory_with_what_failed_writes_and_a_crash_left(tmp_path: Path) ->
         assert found["recount"]["counted"] == told.recount.counted == 2
         assert found["recount"]["journalled"] == told.recount.journalled == 2
         assert found["frames_after"] == told.frames_after
+
+
+def test_a_received_journal_ends_where_its_snapshot_does(
+    night: DiskNight, told: str, tmp_path: Path
+) -> None:
+    shutil.copytree(night.directory, tmp_path / "journal")
+    label = tmp_path / "journal" / "journal.json"
+    says = json.loads(label.read_text())
+    strands = night.keeper.book.published[0].positions
+    label.write_text(json.dumps(says | {"replica": {"snapshot": "one", "strands": strands}}))
+    journal = DiskJournal.open(real_world(), tmp_path / "journal")
+    assert verify(journal, told).whole
+    found = verifier.check(tmp_path, told)
+    assert (found["whole"], found["recount"]["counted"]) == (True, 4)
 
 
 def without_last_frame(members: Members, name: str) -> Members:

@@ -20,6 +20,7 @@ from hairpin.journal.mirrors import Mirror, Mirrors
 from hairpin.journal.names import parse_name
 from hairpin.journal.opening import create_mirrors, find_mirrors
 from hairpin.journal.reader import StrandReader
+from hairpin.journal.replica import forget_attempts
 from hairpin.journal.writer import STALL_MS, StrandWriter
 from hairpin.world import World
 
@@ -98,6 +99,7 @@ class DiskJournal:
             reader = StrandReader(self.mirrors, incarnation, self._end_of(incarnation))
             cut_behind(self._world.disk, self.mirrors, reader)
         try:
+            forget_attempts(self._world, self.mirrors)
             self.mirrors.agree(lambda label: label.changed().with_replica(None))
         except OSError as error:
             raise EngineDown(

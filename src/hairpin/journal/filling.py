@@ -1,4 +1,4 @@
-"""Writing one dead strand into a mirror: frames as they were read and verified, segment by segment."""
+"""Writing one dead strand into a mirror, segment by segment: frames that were read and verified."""
 
 from __future__ import annotations
 
@@ -71,10 +71,14 @@ class Filling:
             self._take(frame)
         return self._filled
 
-    def drain(self) -> None:
-        """Whatever else is there now: the end is about to be fixed."""
-        for frame in self.reader.read():
+    def more(self) -> list[Frame]:
+        """What the reader finds where it ended; to be taken, too."""
+        return list(self.reader.read())
+
+    def take(self, frames: list[Frame]) -> Filled:
+        for frame in frames:
             self._take(frame)
+        return self._filled
 
     def complete(self) -> Filled:
         """The strand ends where the reader is; durable on return."""

@@ -46,6 +46,10 @@ class Mirrors:
         self._epoch = label.epoch
         self.health = HealthBook(world)
 
+    def view(self) -> Mirrors:
+        """The same mirrors, for another thread."""
+        return Mirrors(self._world, self.label, dict(self._directories))
+
     @property
     def disk(self) -> Disk:
         return self._world.disk

@@ -9,9 +9,10 @@ from pathlib import Path
 import msgspec
 
 from hairpin.errors import EngineDown
+from hairpin.journal.increment import StandingReplica
 from hairpin.journal.label import LABEL
 from hairpin.journal.opening import find_mirrors
-from hairpin.journal.replica import NewReplica, StandingReplica, Target
+from hairpin.journal.replica import NewReplica, Target
 from hairpin.journal.sending import Progress
 from hairpin.journal.sendstream import Begin, StreamReader
 from hairpin.world import World

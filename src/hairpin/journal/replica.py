@@ -1,7 +1,7 @@
-"""Where a stream goes: a place without a journal, or a received one that stands at its base.
+"""Received journals: what a stream goes into, and a new one for a stream that holds everything.
 
 Nothing of what is staged is visible before `commit`, which ends with one durable change: a folder
-gets the journal's name, or a label is replaced.
+gets the journal's name, or, in `increment`, a label is replaced.
 """
 
 from __future__ import annotations
@@ -11,29 +11,22 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-import msgspec
-
-from hairpin.errors import DataDamaged, EngineDown, HairpinError, YourMistake
+from hairpin.errors import EngineDown, YourMistake
 from hairpin.journal.label import (
     FORMAT,
     LABEL,
-    LABEL_BYTES_MAX,
     Entry,
     Label,
     Replica,
-    decode_label,
     encode_label,
 )
 from hairpin.journal.mirrors import Mirrors
 from hairpin.journal.names import parse_name
-from hairpin.journal.reader import StrandReader
 from hairpin.journal.sendstream import Begin
 from hairpin.journal.snapshot import FOLDER, Snapshot, encode_snapshot, file_name
 from hairpin.journal.snapshots import Snapshots
-from hairpin.journal.staging import Staging
+from hairpin.journal.staging import NOT_SHOWN, Staging
 from hairpin.world import World
-
-RECEIVING = "receiving"
 
 
 class Target(Protocol):
@@ -54,9 +47,39 @@ class Target(Protocol):
         ...
 
 
+def receiving_folder(directory: Path) -> Path:
+    """Where a whole journal is built before it gets the name of this directory."""
+    return directory.with_name(f"{directory.name}.receiving")
+
+
 def replica_at(snapshot: Snapshot) -> Replica:
     """The label's word for a journal that holds this snapshot and nothing else."""
     return Replica(snapshot.name, {n: reach.frames for n, reach in snapshot.strands.items()})
+
+
+def forget_attempts(world: World, mirrors: Mirrors) -> None:
+    """Remove what interrupted attempts left in a received journal. Raises OSError.
+
+    Not the later segments of strands that its label knows: who removes these must know where the
+    strands end.
+    """
+    replica = mirrors.label.replica
+    assert replica is not None
+    for mirror in mirrors.members():
+        for name in world.disk.list(mirror.directory):
+            parsed = parse_name(name)
+            unknown = parsed is not None and str(parsed[0]) not in replica.strands
+            if unknown or name.endswith(NOT_SHOWN):
+                world.disk.remove(mirror.directory / name)
+    Snapshots(world, mirrors).sweep()
+
+
+def uncertain(snapshot: Snapshot, directory: Path, error: OSError) -> EngineDown:
+    return EngineDown(
+        f"snapshot {snapshot.name} was received into {directory}, but may not outlive a power cut: "
+        f"{error.strerror}",
+        "Look at the disk; `hairpin journal snapshots DIR` lists it if it stayed.",
+    )
 
 
 class NewReplica:
@@ -65,7 +88,7 @@ class NewReplica:
     def __init__(self, world: World, directory: Path) -> None:
         self._world = world
         self._directory = directory
-        self._folder = directory.with_name(f"{directory.name}.{RECEIVING}")
+        self._folder = receiving_folder(directory)
         self._staging = Staging(world.disk, [self._folder], lambda _: 0)
 
     def check(self, begin: Begin) -> None:
@@ -100,7 +123,7 @@ class NewReplica:
             disk.rename(self._folder, self._directory)
         except OSError as error:
             if (self._directory / LABEL).exists():
-                raise _uncertain(snapshot, self._directory, error) from error
+                raise uncertain(snapshot, self._directory, error) from error
             raise
 
     def abandon(self) -> None:
@@ -110,159 +133,10 @@ class NewReplica:
             self._clear()
 
     def _clear(self) -> None:
-        if self._folder.exists():
-            shutil.rmtree(self._folder)
-
-
-class StandingReplica:
-    """More frames for a received journal, in segments of their own; then its label changes."""
-
-    def __init__(self, world: World, directory: Path, mirrors: Mirrors) -> None:
-        self._world = world
-        self._directory = directory
-        self._mirrors = mirrors
-        self._places = [mirror.directory for mirror in mirrors.members()]
-        self._last_segments: dict[int, int] = {}
-        """Of the strands that go on: the last segment that belongs to the base."""
-        self._staging = Staging(world.disk, self._places, self._next_segment)
-        self._snapshots = Snapshots(world, mirrors)
-        self._invisible = True
-        """Whatever was renamed here, no label shows it."""
-
-    def check(self, begin: Begin) -> None:
-        self._check_base(begin)
-        if self._mirrors.others():
-            names = ", ".join(str(mirror.directory) for mirror in self._mirrors.others())
-            raise YourMistake(
-                f"mirrors of {self._directory} lack something: {names}",
-                "Wait until they are whole, or take them out; then receive.",
-            )
-        self._check_name(begin.target.name)
-        assert begin.base is not None
-        for incarnation, reach in begin.base.incarnations.items():
-            self._check_strand(incarnation, reach.frames, reach.chain)
-
-    def _check_base(self, begin: Begin) -> None:
-        label = self._mirrors.label
-        if label.id != begin.target.journal:
-            raise YourMistake(
-                f"the stream is of journal {begin.target.journal}; {self._directory} holds "
-                f"{label.id}",
-                "Receive into the directory that its base was received into, or into a new one.",
-            )
-        if label.replica is None:
-            raise YourMistake(
-                f"the journal in {self._directory} was not received, or was written to since",
-                "Receive everything into a new directory.",
-            )
-        stands = label.replica.snapshot
-        if begin.base is None or begin.base.name != stands:
-            asked = f"at snapshot {begin.base.name}" if begin.base else "with nothing"
-            already = " already" if begin.target.name == stands else ""
-            raise YourMistake(
-                f"the stream begins {asked}; the journal in {self._directory} stands at snapshot "
-                f"{stands}{already}",
-                f"Send what came since: --from {stands}; or all of it into a new directory.",
-            )
-        here = self._snapshots.read(stands)
-        if replica_at(here) != label.replica:
-            raise DataDamaged(
-                f"{self._directory}: its label does not say what its snapshot {stands} says",
-                "Receive everything into a new directory.",
-            )
-        if here.head != begin.base.head or here.strands != begin.base.strands:
-            raise YourMistake(
-                f"snapshot {stands} has head {begin.base.head} in the stream and {here.head} in "
-                f"{self._directory}: two snapshots of one name",
-                "Receive everything into a new directory.",
-            )
-
-    def _check_name(self, name: str) -> None:
-        known, _ = self._snapshots.all()
-        if name in [snapshot.name for snapshot in known]:
-            raise YourMistake(
-                f"{self._directory} has a snapshot {name} of its own",
-                f"Delete it: hairpin journal snapshot DIR {name} --delete; then receive.",
-            )
-
-    def _check_strand(self, incarnation: int, frames: int, chain: str) -> None:
-        """Are the base's frames there and intact? And where do they end?"""
-        strand = StrandReader(self._mirrors, incarnation, frames)
-        for _ in strand.read(frames):
-            pass
-        if strand.chain.hex() != chain:
-            raise DataDamaged(
-                f"journal damaged: incarnation {incarnation} in {self._directory} has chain "
-                f"{strand.chain.hex()} after {frames} frames; its snapshot says {chain}",
-                "Receive everything into a new directory.",
-            )
-        self._last_segments[incarnation] = strand.segment
-
-    def _next_segment(self, incarnation: int) -> int:
-        return self._last_segments.get(incarnation, -1) + 1
-
-    def stage(self) -> Staging:
-        self._staging.clear()
-        self._sweep()
-        return self._staging
-
-    def commit(self, begin: Begin) -> None:
-        snapshot = begin.target
-        self._staging.show()
-        self._mirrors.write_everywhere(
-            f"{FOLDER}/{file_name(snapshot.name)}", encode_snapshot(snapshot)
-        )
-        self._replace_label(snapshot)
-
-    def _replace_label(self, snapshot: Snapshot) -> None:
-        """The one change that makes visible what was renamed before."""
-        old, new = self._mirrors.label.replica, replica_at(snapshot)
-
-        def stand(label: Label) -> Label:
-            return msgspec.structs.replace(label, epoch=label.epoch + 1, replica=new)
-
-        self._invisible = False
-        try:
-            agreed = self._mirrors.agree(stand)
-        except OSError as error:
-            self._invisible = all(self._stands_at(old, place) for place in self._places)
-            if self._invisible:
-                raise
-            raise _uncertain(snapshot, self._directory, error) from error
-        if not agreed:
-            raise EngineDown(
-                f"somebody else changed the label of {self._directory} meanwhile",
-                "Nothing was received. End what else uses the journal, then try again.",
-            )
-
-    def _stands_at(self, replica: Replica | None, place: Path) -> bool:
-        try:
-            data = self._world.disk.read(place / LABEL, 0, LABEL_BYTES_MAX)
-            return decode_label(data, place).replica == replica
-        except (OSError, HairpinError):
-            return False
-
-    def abandon(self) -> None:
-        with suppress(OSError):
-            self._staging.clear()
-        if self._invisible:
-            with suppress(OSError):
-                self._sweep()
-
-    def _sweep(self) -> None:
-        """Nobody wrote here since the base: what lies beyond it is of an attempt that failed."""
         disk = self._world.disk
-        for place in self._places:
-            for name in disk.list(place):
-                parsed = parse_name(name)
-                if parsed is not None and parsed[1] > self._last_segments.get(parsed[0], -1):
-                    disk.remove(place / name)
-        self._snapshots.sweep()
-
-
-def _uncertain(snapshot: Snapshot, directory: Path, error: OSError) -> EngineDown:
-    return EngineDown(
-        f"snapshot {snapshot.name} was received into {directory}, but may not outlive a power cut: "
-        f"{error.strerror}",
-        "Look at the disk; `hairpin journal snapshots DIR` lists it if it stayed.",
-    )
+        for folder in (self._folder / FOLDER, self._folder):
+            for name in disk.list(folder):
+                if name != FOLDER:
+                    disk.remove(folder / name)
+        if self._folder.exists():
+            shutil.rmtree(self._folder)  # what is empty now

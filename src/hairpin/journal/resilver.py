@@ -20,19 +20,16 @@ from hairpin.errors import EngineDown
 from hairpin.journal.fence import cut_behind, fence, strand_locks
 from hairpin.journal.filling import Filled, Filling
 from hairpin.journal.label import LABEL, LABEL_BYTES_MAX, Entry, Label, State, decode_label
-from hairpin.journal.level import PART_SUFFIX
 from hairpin.journal.mirrors import Mirror, Mirrors, open_or_create
 from hairpin.journal.names import lock_name, parse_name, segment_name
 from hairpin.journal.reader import StrandReader
-from hairpin.journal.snapshot import FOLDER, SNAPSHOT_BYTES_MAX, name_of_file
+from hairpin.journal.tidying import tidy
 from hairpin.world import World
 
 log = structlog.get_logger()
 
 NOTES = "resilver.json"
 LOCK = "resilver.lock"
-ASIDE_SUFFIX = ".aside"
-"""Of files that no member knows: another history's, which nobody reads."""
 STEP_BYTES = 4 << 20
 _NOTES_BYTES_MAX = 16 << 20
 
@@ -79,6 +76,8 @@ class Resilver:
         self._lock_fd = -1
         self._notes = Notes(mirror.id, False, {})
         self._filling: Filling | None = None
+        self._sources: list[Mirror] = []
+        """Members that it is read from."""
         self._written_bytes = 0
         self._done_bytes = 0
         self._all_bytes = 0
@@ -190,7 +189,7 @@ class Resilver:
         waiting = tuple(n for n in living if not self._held(n))
         if waiting:
             return self._progress(waiting=waiting)
-        self._tidy()
+        tidy(self._world, self._mirrors, self._mirror, self._incarnations)
         return self._join()
 
     def _incarnations(self) -> list[int]:
@@ -239,7 +238,8 @@ class Resilver:
     def _begin(self, incarnation: int) -> None:
         replica = self._mirrors.label.replica
         end = None if replica is None else replica.strands[str(incarnation)]
-        reader = StrandReader(self._mirrors, incarnation, end, self._mirrors.members())
+        self._sources = self._mirrors.members()
+        reader = StrandReader(self._mirrors, incarnation, end, self._sources)
         known = self._known(incarnation)
         self._filling = Filling(
             self._disk, reader, self._mirror.directory, self._notes.distrusted, known
@@ -248,6 +248,10 @@ class Resilver:
 
     def _advance(self, filling: Filling) -> None:
         """Go on with one strand; what is level is noted after each of its segments."""
+        if self._mirrors.refresh() and self._mirrors.members() != self._sources:
+            filling.close()
+            self._filling = None  # what it reads may not count any more
+            return
         try:
             filled = filling.step(self._step_bytes)
             if filling.at_end:
@@ -267,14 +271,19 @@ class Resilver:
             self._filling = None
 
     def _end(self, filling: Filling) -> Filled:
-        """Fix the strand's end in the members, as fencing does, and here."""
-        if self._mirrors.label.replica is None:
-            with strand_locks(self._disk, self._mirrors, filling.reader.incarnation) as dead:
-                if not dead:
-                    return Filled()  # somebody fences it
-                filling.drain()
+        """Fix the strand's end in the members, as fencing does, and then here.
+
+        This mirror may hang; nobody must wait for the strand's locks meanwhile.
+        """
+        if self._mirrors.label.replica is not None:
+            return filling.complete()
+        with strand_locks(self._disk, self._mirrors, filling.reader.incarnation) as dead:
+            if not dead:
+                return filling.take([])  # somebody fences it
+            more = filling.more()
+            if not more:
                 cut_behind(self._disk, self._mirrors, filling.reader)
-        return filling.complete()
+        return filling.take(more) if more else filling.complete()
 
     def _distrust(self) -> None:
         """A sync failed: what the mirror shows now may not be on its disk."""
@@ -294,10 +303,10 @@ class Resilver:
 
     def _count(self) -> None:
         """How much there is to do, as far as files tell."""
-        self._all_bytes = 0
-        for name in self._disk.list(self._mirrors.members()[0].directory):
-            if parse_name(name) is not None:
-                self._all_bytes += self._disk.size(self._mirrors.members()[0].directory / name)
+        source = self._mirrors.members()[0].directory
+        with suppress(OSError):
+            names = [name for name in self._disk.list(source) if parse_name(name) is not None]
+            self._all_bytes = sum(self._disk.size(source / name) for name in names)
 
     # --- the end ----------------------------------------------------------------------------------
 
@@ -322,46 +331,3 @@ class Resilver:
         progress = self._progress(finished=True)
         self.close()
         return progress
-
-    def _tidy(self) -> None:
-        """Snapshots as the members have them; no strands that none of them knows."""
-        self._level_snapshots()
-        known = set(self._incarnations())
-        for name in self._disk.list(self._mirror.directory):
-            part = parse_name(name.removesuffix(PART_SUFFIX))
-            if part is None:
-                continue
-            if name.endswith(PART_SUFFIX):
-                if self._known(part[0]).done:
-                    self._disk.remove(self._mirror.directory / name)
-            elif part[0] not in known:
-                self._set_aside(name, part[0])
-
-    def _set_aside(self, name: str, incarnation: int) -> None:
-        """Under the strand's lock: who is creating it finds out then that it is gone."""
-        directory = self._mirror.directory
-        fd = open_or_create(self._disk, directory / lock_name(incarnation))
-        try:
-            if not self._disk.lock(fd) or incarnation in self._incarnations():
-                return
-            if self._has_bytes(directory / name):
-                log.warning("a file of another history is set aside", file=str(directory / name))
-                self._disk.rename(directory / name, directory / (name + ASIDE_SUFFIX))
-            else:
-                self._disk.remove(directory / name)
-        finally:
-            self._disk.close(fd)
-
-    def _level_snapshots(self) -> None:
-        folder = self._mirror.directory / FOLDER
-        wanted: dict[str, bytes] = {}
-        for mirror in self._mirrors.members():
-            for name in filter(name_of_file, self._disk.list(mirror.directory / FOLDER)):
-                path = mirror.directory / FOLDER / name
-                wanted.setdefault(name, self._disk.read(path, 0, SNAPSHOT_BYTES_MAX))
-        for name in filter(name_of_file, self._disk.list(folder)):
-            if name not in wanted:
-                self._disk.remove(folder / name)
-        for name, data in wanted.items():
-            self._disk.make_directory(folder)
-            self._disk.replace(folder / name, data)

@@ -9,7 +9,8 @@ from hairpin.journal.names import segment_name
 from hairpin.journal.writer import SEGMENT_BYTES_MAX
 from hairpin.world import Disk
 
-SUFFIX = ".received"
+NOT_SHOWN = ".received"
+"""Behind the name of a segment that no reader is to find yet."""
 _BUFFER_BYTES = 1 << 20
 
 
@@ -51,14 +52,14 @@ class Staging:
         """Give the files their names."""
         for folder in self._folders:
             for name in self._names:
-                self._disk.rename(folder / (name + SUFFIX), folder / name)
+                self._disk.rename(folder / (name + NOT_SHOWN), folder / name)
 
     def clear(self) -> None:
         """Remove what was not shown, of this attempt and of earlier ones."""
         self._let_go()
         for folder in self._folders:
             for name in self._disk.list(folder):
-                if name.endswith(SUFFIX):
+                if name.endswith(NOT_SHOWN):
                     self._disk.remove(folder / name)
 
     def _begin(self, segment: int) -> None:
@@ -67,7 +68,7 @@ class Staging:
         self._segment = segment
         self._size_bytes = 0
         for folder in self._folders:
-            self._fds.append(self._disk.create(folder / (name + SUFFIX)))
+            self._fds.append(self._disk.create(folder / (name + NOT_SHOWN)))
         self._names.append(name)
 
     def _write(self) -> None:

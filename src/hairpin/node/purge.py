@@ -16,6 +16,7 @@ import msgspec
 
 from hairpin.errors import DataDamaged, YourMistake
 from hairpin.journal.opening import LOST_AND_FOUND
+from hairpin.journal.replica import receiving_folder
 from hairpin.node.data import DataDirectory, read_settings_of
 from hairpin.stage.past import Past, directors, read_past
 from hairpin.tally.export import as_json
@@ -88,8 +89,9 @@ class PurgePlan:
             for mirror in self._data.mirrors():
                 empty(mirror)
             journal.replace(leaving)
-        if leaving.exists():
-            shutil.rmtree(leaving)
+        for left in (leaving, receiving_folder(journal)):
+            if left.exists():
+                shutil.rmtree(left)
 
     def _row(self, what: str, where: Path, days: int) -> PurgeRow:
         until_ms = self._kept.end_ms + days * DAY_MS

@@ -17,6 +17,7 @@ from hairpin.claims.desk import ClaimsDesk
 from hairpin.errors import DataDamaged, EngineDown
 from hairpin.frame import Kind
 from hairpin.journal import Journal, Writer, encode_control
+from hairpin.journal.caretaker import Caretaker
 from hairpin.journal.disk import DiskJournal
 from hairpin.node.data import DataDirectory, Keys
 from hairpin.node.family import Life
@@ -38,6 +39,8 @@ TICK_S = 0.02
 """So long rests what could not be done when it was due."""
 QUIET_S = 15.0
 """The longest one: whatever may have been missed is noticed then."""
+TEND_S = 2.0
+"""How often the journal's mirrors are looked after, if anything wakes the stage."""
 SNAPSHOT_S = 0.2
 """The shortest time from one snapshot to the next."""
 REPLAYED = 0
@@ -85,6 +88,8 @@ class Stage:
         self.director = Director(
             world.clock, journal, writer, self.bus, past, desk, self.view, addresses
         )
+        self._caretaker = Caretaker(world, journal.mirrors)
+        self._tended_ms = 0.0
         self._gates: dict[int, m.GateReport] = {}
         self._reported = False
         """Did a gate say more than that it lives, since gates were shown?"""
@@ -125,6 +130,7 @@ class Stage:
                 if self.keeper.busy:
                     self._tell_counts()
             self.director.tick()
+            self._tend()
             rest_s = self._rest_s()
             if self.keeper.busy or self._reported:
                 rest_s = min(rest_s, snapshot_at_s - now_s)
@@ -133,7 +139,16 @@ class Stage:
                     await self._news.wait()
         clocks.cancel()
         stopping.cancel()
+        self._caretaker.close()
         self.director.close()
+
+    def _tend(self) -> None:
+        """What mirrors lack is brought to them while the show goes on."""
+        now_ms = self._clock.monotonic_ms()
+        if now_ms >= self._tended_ms + TEND_S * 1000:
+            self._tended_ms = now_ms
+            self.director.tend()
+        self._caretaker.tend()
 
     def _show_gates(self) -> None:
         self._reported = False
@@ -150,7 +165,11 @@ class Stage:
         step_ms = self.director.next_due_ms()
         if step_ms is not None:
             dues.append(step_ms)
-        return min([(due_ms - now_ms) / 1000 for due_ms in dues] + [QUIET_S])
+        rests_s = [(due_ms - now_ms) / 1000 for due_ms in dues]
+        care_s = self._caretaker.rest_s
+        if care_s is not None:
+            rests_s.append(max(care_s, TICK_S))
+        return min([*rests_s, QUIET_S])
 
     def _tell_counts(self) -> None:
         """Damage in what must be counted anew keeps a result provisional; the show goes on."""

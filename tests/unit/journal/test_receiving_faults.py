@@ -13,6 +13,8 @@ from breaking_disk import BreakingDisk, How, PowerCut
 from journals import Source, named, quick_world, seen, small_source, take_in, tree
 
 from hairpin.errors import EngineDown, HairpinError
+from hairpin.frame import Kind
+from hairpin.journal.disk import DiskJournal
 from hairpin.journal.receiving import receive
 from hairpin.journal.snapshot import Snapshot
 from hairpin.world import real_world
@@ -168,3 +170,26 @@ def test_what_an_interrupted_attempt_left_does_not_mix_with_another_stream(tmp_p
         take_in(case.journal, source.stream(three, one))
         assert seen(case.journal) == {**case.after, 2: [b"b0", b"b1"]}
         assert named(case.journal) == ["one", "three"]
+
+
+def test_a_copy_that_is_taken_over_after_an_interrupted_attempt_has_nothing_of_it(
+    tmp_path: Path,
+) -> None:
+    """The power goes at any time; then, instead of another attempt, somebody writes to the copy."""
+    case = Case(tmp_path, incremental=True)
+    for at in range(OPERATIONS_MAX):
+        case.again()
+        disk = BreakingDisk(at, How.POWER, case.target)
+        with suppress(PowerCut):
+            receive(real_world(disk=disk), case.journal, BytesIO(case.stream).read)
+        if not disk.broke:
+            break
+        shutil.rmtree(case.target)
+        disk.after.rename(case.target)
+        if case.is_received(case.target):
+            continue
+        DiskJournal.open(quick_world(), case.journal).writer().commit(Kind.ANSWERS, b"mine", 1)
+        own = max(seen(case.journal))
+        assert seen(case.journal) == {**case.before, own: [b"mine"]}
+        assert named(case.journal) == ["one"]
+        assert not list(case.journal.glob("*.received"))

@@ -167,3 +167,10 @@ def test_a_show_that_never_opened_a_question_ended_when_it_was_armed(tmp_path: P
     night.clock.at_ms = EPOCH_MS + DAY_MS
     rows = purge_plan(tmp_path, night.world, False).rows()
     assert [row.due for row in rows] == [True, False, False]
+
+
+def test_what_an_interrupted_receive_left_goes_with_the_records(night: DiskNight) -> None:
+    left = night.directory.with_name("journal.receiving")
+    shutil.copytree(night.directory, left)
+    plan_at(night, 30).carry_out()
+    assert not left.exists()

@@ -39,9 +39,7 @@ def audit(journal: DiskJournal, court: Court) -> Recount:
     results.check_leaders("the recount", recount.leaders, recount.more, model)
     if court.snapshot is not None:
         results.check_tallies("the live result", court.snapshot.questions, model)
-        results.check_leaders(
-            "the live result", court.snapshot.leaders, court.snapshot.more, model
-        )
+        results.check_leaders("the live result", court.snapshot.leaders, court.snapshot.more, model)
         results.check_same(court.snapshot.questions, recount.questions)
     results.check_times(model, _closes(model), SKEW_MS)
     questions = range(len(model.show.questions))

@@ -72,6 +72,7 @@ class Court:
         """A writer says that this frame is durable."""
         incarnation = synced.incarnation
         self.judge(self.durability.acknowledged, incarnation, synced.frames - 1, body)
+        self.judge(self.finality.journalled, incarnation)
         if kind is Kind.ANSWERS:
             questions = set(np.frombuffer(body, RECORD)["question"].tolist())
             now_ms = self._universe.now_ms
@@ -94,6 +95,8 @@ class Court:
             self.finality.born(incarnation, lambda: not process.dead)
         elif record["type"] == "marked" and record["questions"]:
             self.finality.marked(incarnation, record["questions"])
+        elif record["type"] == "fenced":
+            self.finality.fenced(record["incarnation"])
         self.transcript.control(process.name, incarnation, record)
 
     # --- what people see --------------------------------------------------------------------------

@@ -95,7 +95,9 @@ class Crowd:
 
     # --- what phones do and hear ------------------------------------------------------------------
 
-    async def connect(self, factory: type[Line], peer: tuple[str, int]) -> tuple[SimTransport, Line]:
+    async def connect(
+        self, factory: type[Line], peer: tuple[str, int]
+    ) -> tuple[SimTransport, Line]:
         transport, line = await self._universe.net.connect(self._listener, factory, peer)
         return transport, cast(Line, line)
 

@@ -133,7 +133,9 @@ class Reckoning:
         draws = self.show.tie_break is TieBreak.DRAW
         lots = lot or {}
         places = self.show.contenders + self.show.reserves
-        order = sorted(scores, key=lambda fan: (-scores[fan][0], scores[fan][1], lots.get(fan, fan)))
+        order = sorted(
+            scores, key=lambda fan: (-scores[fan][0], scores[fan][1], lots.get(fan, fan))
+        )
         origins = {answer.fan: (CODES[answer.country], answer.band) for answer in self.given}
         listed = []
         for place, fan in enumerate(order[:places], start=1):

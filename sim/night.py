@@ -82,8 +82,9 @@ class Night:
     async def _show(self) -> None:
         plan = self.plan
         self.universe.note(
-            "night", f"seed {plan.seed}: {plan.profile}, {plan.mirrors} mirrors, "
-            f"{plan.fans} phones, {len(plan.show.questions)} questions, by {plan.show.mode}"
+            "night",
+            f"seed {plan.seed}: {plan.profile}, {plan.mirrors} mirrors, "
+            f"{plan.fans} phones, {len(plan.show.questions)} questions, by {plan.show.mode}",
         )
         self.node.start()
         others = (self.gauges.run(), self.operator.run(), self.trouble.run())

@@ -53,4 +53,3 @@ class Operator:
         self.loud = str(error)
         self._court.judge(self._trouble.expect_loud, self.loud)
         self.gave_up.set()
-

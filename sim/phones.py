@@ -183,7 +183,9 @@ class Phone:
     async def _send(self, question: int, choice: int, took_ms: int) -> None:
         """The same bytes, again and again."""
         crowd, fan = self._crowd, self.fan
-        request = f"POST /a/{self.ticket}/{question:02x}{choice:02x}{took_ms:07x}".encode() + HEADERS
+        request = (
+            f"POST /a/{self.ticket}/{question:02x}{choice:02x}{took_ms:07x}".encode() + HEADERS
+        )
         for n in count():
             crowd.sends(fan, question, choice)
             reply = await self._ask(request)

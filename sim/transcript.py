@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from sim.universe import Universe
 
 
-
 class Transcript:
     """Turns control records and counts into lines of the universe's transcript."""
 

@@ -89,7 +89,9 @@ class Trouble:
     def expect_loud(self, error: str) -> None:
         """The product refuses to go on. May it?"""
         if not self.beyond:
-            raise Violation("the promises of design section 7", f"nothing beyond them, but: {error}")
+            raise Violation(
+                "the promises of design section 7", f"nothing beyond them, but: {error}"
+            )
 
     def _schedule(self) -> list[tuple[float, str]]:
         kinds, dice = TROUBLES[self._plan.profile], self._dice
@@ -265,9 +267,7 @@ class Trouble:
         def some() -> float:
             return dice.choice((0.0, 0.05, 0.4))
 
-        bus.faults = BusFaults(
-            late=some(), drop=some(), duplicate=some(), break_link=some() / 10
-        )
+        bus.faults = BusFaults(late=some(), drop=some(), duplicate=some(), break_link=some() / 10)
         self._for(10, 300, self._good_bus)
 
     def _good_bus(self) -> None:

@@ -49,7 +49,9 @@ class Durability:
             default=(0, "", ()),
         )
         needed = len(named) if len(named) < 3 else len(named) // 2 + 1
-        holders = [path for path in self.members() if self._holds(path, incarnation, sequence, body)]
+        holders = [
+            path for path in self.members() if self._holds(path, incarnation, sequence, body)
+        ]
         if len(holders) < max(needed, 1):
             raise Violation(
                 "what is acknowledged is durable",

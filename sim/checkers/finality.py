@@ -27,6 +27,7 @@ class Finality:
         self._strands: dict[int, Strand] = {}
         self._final: dict[int, float] = {}
         """Question, and when it was shown as final for the first time."""
+        self._fenced: set[int] = set()
 
     def born(self, incarnation: int, lives: Callable[[], bool]) -> None:
         self._strands[incarnation] = Strand(lives)
@@ -37,6 +38,18 @@ class Finality:
     def sealed(self, incarnation: int) -> None:
         if incarnation in self._strands:  # no director's
             self._strands[incarnation].sealed = True
+
+    def fenced(self, incarnation: int) -> None:
+        """A director wrote that this strand is at its end."""
+        self._fenced.add(incarnation)
+
+    def journalled(self, incarnation: int) -> None:
+        """A writer journalled any frame."""
+        if incarnation in self._fenced:
+            raise Violation(
+                "a fenced strand gets no more frames",
+                f"incarnation {incarnation} journalled one after it was fenced",
+            )
 
     def answered(self, incarnation: int, questions: Iterable[int], at_ms: float) -> None:
         """A gate journalled answers to these questions, and is about to acknowledge them."""

@@ -42,7 +42,9 @@ class Ledger:
         answer = (fan, question)
         self.replies[status] += 1
         if answer not in self.sent:
-            raise Violation("replied is within sent", f"{_named(answer)} got {status}, sent nothing")
+            raise Violation(
+                "replied is within sent", f"{_named(answer)} got {status}, sent nothing"
+            )
         if status == 204:
             self.acknowledged.add(answer)
         elif status in FINAL_REFUSALS:

@@ -37,8 +37,7 @@ def check_tallies(whose: str, tallies: Sequence[QuestionTally], model: Reckoning
             if found[name] != value:
                 raise Violation(
                     f"{whose} = model",
-                    f"question {tally.question + 1}: {name} is {found[name]}, "
-                    f"by the model {value}",
+                    f"question {tally.question + 1}: {name} is {found[name]}, by the model {value}",
                 )
         expected_status = "void" if tally.question in model.voided else "final"
         never_opened = tally.question not in model.opened

@@ -7,6 +7,7 @@ from hairpin.messages import QuestionTally
 from sim.checkers import Violation
 from sim.checkers.results import told
 
+
 def settled(tally: QuestionTally) -> bool:
     """Is it said to be so for good? A void question is counted to its end, too."""
     return tally.status == "final" or (tally.status == "void" and tally.version > 0)

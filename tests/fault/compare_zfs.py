@@ -11,6 +11,7 @@ for a file system in user space.
 from __future__ import annotations
 
 import argparse
+import logging
 import random
 import sys
 import tempfile
@@ -22,6 +23,7 @@ from typing import Protocol
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
+import structlog
 from damage import ONE_COPY, Copy, flip_in_both, make_stale, overwrite
 from journal_pair import JournalPair
 from zfs_pair import ZfsPair
@@ -154,6 +156,7 @@ def rows(make: Callable[[Path], Pair], seed: int) -> dict[str, str]:
 
 
 def main() -> None:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=["zfs", "journal"])
     parser.add_argument("--seed", type=int, default=1)

@@ -86,8 +86,10 @@ class Evening:
         self.recount = end_and_check(self.node, self.crowd, self.asked)
 
     def check_each_mirror(self) -> None:
-        """Each member alone says the same."""
-        for one in mirrored.recounts_alone(self.node):
+        """Each alone says the same."""
+        alone = mirrored.recounts_alone(self.node)
+        assert len(alone) == 2
+        for one in alone:
             assert (one.head, one.counted) == (self.recount.head, self.recount.counted)
 
 
@@ -114,7 +116,7 @@ def begin(node: Callable[..., LivingNode], crowds: list[SmallCrowd], tmp_path: P
 
 @pytest.mark.parametrize("which", ["own", "second"])
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_failing_mirror_is_ejected(
+def test_a_failing_mirror_is_ejected_and_comes_back(
     begin: Begin, crowds: list[SmallCrowd], tmp_path: Path, fault: str, which: str
 ) -> None:
     own, second = tmp_path / OWN, tmp_path / "second"
@@ -129,6 +131,7 @@ def test_a_failing_mirror_is_ejected(
         evening.close()
         evening.wait_final()
         disk.heal()
+        evening.wait_bad("member")
         evening.open()
         evening.answer()
         evening.close()
@@ -154,6 +157,7 @@ def test_a_full_mirror_degrades_the_show_and_no_more(
         assert evening.crowd.statuses[503] == 0
         evening.close()
         ballast.unlink()
+        evening.wait_bad("member")
         evening.open()
         evening.answer()
         evening.close()
@@ -238,6 +242,7 @@ def test_a_slow_disk_is_waited_for_only_so_long(
             evening.wait_bad("stale")
             evening.close()
             slow.set(0)
+            evening.wait_bad("member")
             crowds.clear()
             evening.end()
             evening.check_each_mirror()

@@ -16,7 +16,7 @@ from hairpin.journal.names import parse_name
 from hairpin.journal.resilver import Progress, Resilver
 from hairpin.world import Disk, World, real_world
 
-STALL_MS = 150.0
+STALL_MS = 5_000.0
 STEP_BYTES = 300
 """So that small strands take several steps."""
 

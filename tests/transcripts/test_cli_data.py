@@ -64,7 +64,7 @@ def write_damaged(directory: Path) -> None:
     cut.write_bytes(cut.read_bytes()[:150])
     (parent / "without-a-gate/journal/00000002-0000.hpj").unlink()
     (parent / "without-a-director/journal/00000001-0000.hpj").unlink()
-    (parent / "newer/journal/journal.json").write_text('{"format": 2, "id": "00"}')
+    (parent / "newer/journal/journal.json").write_text('{"format": 3, "id": "00"}')
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ class _Found:
         self.damage: DataDamaged | None = None
 
     def look(self, directories: Sequence[Path]) -> None:
-        queue = [directory.absolute() for directory in directories]
+        queue = list(directories)
         for directory in queue:
             label = self._label(directory)
             if label is None:
@@ -49,7 +49,8 @@ class _Found:
             self._expect_originals(label)
             here = {known.mirror for known in self.labels.values()}
             for entry in label.mirrors:
-                if entry.id not in here and Path(entry.directory) not in queue:
+                looked = {place.absolute() for place in queue}
+                if entry.id not in here and Path(entry.directory) not in looked:
                     queue.append(Path(entry.directory))
 
     def _expect_originals(self, label: Label) -> None:
@@ -58,7 +59,7 @@ class _Found:
         for directory, known in self.labels.items():
             entry = label.entry(known.mirror)
             original = None if entry is None else Path(entry.directory)
-            if known.mirror == label.mirror or original in (None, directory):
+            if known.mirror == label.mirror or original in (None, directory.absolute()):
                 continue
             assert original is not None
             there = self._read(original)
@@ -122,7 +123,7 @@ def find_mirrors(world: World, directories: Sequence[Path], degraded: bool = Fal
 def _explain_nothing(found: _Found, directory: Path) -> None:
     if found.damage is not None:
         raise found.damage
-    why = found.absent[directory.absolute()]
+    why = found.absent[directory]
     if why != "no journal is there":
         raise EngineDown(
             f"cannot read {directory / LABEL}: {why}",
@@ -155,8 +156,8 @@ def create_mirrors(world: World, directories: Sequence[Path]) -> Mirrors:
     for place, entry in reversed(list(zip(places, entries, strict=True))):
         disk.make_directory(place)
         disk.replace(place / LABEL, encode_label(label.of(entry.id)))
-    directories_by_id = {entry.id: place for place, entry in zip(places, entries, strict=True)}
-    return Mirrors(world, label, directories_by_id)
+    named = {entry.id: place for place, entry in zip(directories, entries, strict=True)}
+    return Mirrors(world, label, named)
 
 
 def attach(world: World, mirrors: Mirrors, directory: Path, replaces: str = "") -> Mirror:

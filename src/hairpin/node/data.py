@@ -188,7 +188,7 @@ class DataDirectory:
 
     def _attach_new(self, journal: DiskJournal) -> None:
         """Directories that were added to the settings become mirrors, and are filled."""
-        known = {mirror.directory for mirror in journal.mirrors.all()}
+        known = {mirror.directory.absolute() for mirror in journal.mirrors.all()}
         for place in self._mirrors:
             if place.absolute() not in known:
                 attach(self._world, journal.mirrors, place)

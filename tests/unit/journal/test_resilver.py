@@ -130,7 +130,9 @@ def test_a_crash_resumes_and_does_nothing_twice(cared: Cared) -> None:
     label = decode_label((cared.places[0] / LABEL).read_bytes(), cared.places[0])
     (cared.places[1] / LABEL).write_bytes(encode_label(label.of(cared.mirror(1).id)))
     first = cared.resilver(1)
-    while not json.loads(_read(cared.places[1] / NOTES)).get("strands", {}).get("1", {}).get("done"):
+    while (
+        not json.loads(_read(cared.places[1] / NOTES)).get("strands", {}).get("1", {}).get("done")
+    ):
         first.step()
     first.close()
     second = run(cared.resilver(1))[-1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -92,7 +93,7 @@ def write(writer: Writer, *bodies: bytes) -> None:
         writer.commit(Kind.ANSWERS, body, 1)
 
 
-# --- J1: append-only, the same bytes in every mirror ----------------------------------------------
+# --- J1: append-only, the same bytes in every mirror ---------------------------------------------
 
 
 @any_number
@@ -107,7 +108,7 @@ def test_j1_every_mirror_holds_the_same_bytes(stand: Stand) -> None:
     assert stand.bodies() == [b"one", b"two", b"three", b""]
 
 
-# --- J2: one mirror, only the last, torn frame may be dropped -------------------------------------
+# --- J2: one mirror, only the last, torn frame may be dropped ------------------------------------
 
 
 @one
@@ -125,7 +126,7 @@ def test_j2_alone_a_torn_last_frame_is_dropped_and_anything_else_is_damage(stand
         stand.bodies()
 
 
-# --- J3, J4: two mirrors ---------------------------------------------------------------------------
+# --- J3, J4: two mirrors -------------------------------------------------------------------------
 
 
 def test_j3_of_two_mirrors_both_acknowledge(stand: Stand) -> None:
@@ -162,7 +163,7 @@ def test_j4_it_catches_up_when_it_wakes(stand: Stand) -> None:
     assert stand.content(stand.places[0]) == stand.content(stand.places[1])
 
 
-# --- J5: a majority of three -----------------------------------------------------------------------
+# --- J5: a majority of three ---------------------------------------------------------------------
 
 
 @three
@@ -184,7 +185,7 @@ def test_j5_two_that_fail_are_both_ejected(stand: Stand) -> None:
     assert stand.bodies() == [b"one"]
 
 
-# --- J6: membership is durable before the acknowledgement ------------------------------------------
+# --- J6: membership is durable before the acknowledgement ----------------------------------------
 
 
 def test_j6_the_label_says_who_is_left_before_the_frame_is_acknowledged(stand: Stand) -> None:
@@ -220,7 +221,7 @@ def test_j6_two_processes_never_go_on_without_each_others_mirror(stand: Stand) -
     assert stand.states(stand.places[1]) == {"a": "stale", "b": "member"}
 
 
-# --- J7: opening needs all members -----------------------------------------------------------------
+# --- J7: opening needs all members ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize("which", [0, 1])
@@ -272,7 +273,7 @@ def test_j7_a_mirror_that_was_moved_is_found_where_it_is_named(
     assert [m.directory for m in again.mirrors.members()] == [moved, stand.places[1]]
 
 
-# --- J8: a hung disk freezes nobody ----------------------------------------------------------------
+# --- J8: a hung disk freezes nobody --------------------------------------------------------------
 
 
 @pytest.mark.parametrize("which", [0, 1])
@@ -297,7 +298,7 @@ def test_j8_while_all_hang_answers_are_refused_and_go_on_after(stand: Stand) -> 
     assert stand.bodies()[-1] == b"taken"
 
 
-# --- J9: a failed sync ------------------------------------------------------------------------------
+# --- J9: a failed sync ---------------------------------------------------------------------------
 
 
 @one
@@ -362,7 +363,7 @@ def test_j6_a_mirror_that_missed_an_ejection_hears_of_it_with_the_next_one(stand
     assert stand.states(b) == {"a": "stale", "b": "member", "c": "stale"}
 
 
-# --- J10: reading heals -----------------------------------------------------------------------------
+# --- J10: reading heals --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("which", [0, 1])
@@ -415,7 +416,7 @@ def test_j10_when_all_copies_are_bad_the_range_is_named_and_the_rest_is_readable
     assert before != [stand.content(place) for place in stand.places]
 
 
-# ----------------------------------------------------------------------------------------------------
+# -----------------------------------------------------------------------------------------------
 
 
 def wait_on(writer: Writer, copies: int) -> None:
@@ -426,6 +427,7 @@ def wait_on(writer: Writer, copies: int) -> None:
         writer.tend()
         if len(writer._on()) == copies:  # type: ignore[attr-defined]
             return
+        time.sleep(0.005)
     raise AssertionError("the mirror does not come back")
 
 
@@ -434,6 +436,7 @@ def wait_taken(writer: Writer, body: bytes) -> None:
         try:
             write(writer, body)
         except EngineDown:
+            time.sleep(0.005)
             continue
         return
     raise AssertionError("the journal does not write again")

@@ -283,12 +283,42 @@ def test_a_bad_copy_is_healed_from_the_good_one(
     assert path.read_bytes() == good
 
 
-def test_a_mirror_that_fails_to_sync_is_not_counted_as_one_that_did(
-    mirrored: Source, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def failing(fd: int) -> None:
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
+class Unsyncable(Watching):
+    """No file in these directories can be synced."""
 
-    monkeypatch.setattr(mirrored.world.disk, "sync", failing)
-    with pytest.raises(EngineDown, match="cannot make the journal durable"):
-        mirrored.take("one")
+    def __init__(self, *directories: Path) -> None:
+        super().__init__()
+        self._directories = directories
+        self._places: dict[int, Path] = {}
+
+    def open(self, path: Path) -> int:
+        fd = super().open(path)
+        self._places[fd] = path.parent
+        return fd
+
+    def sync(self, fd: int) -> None:
+        if self._places[fd] in self._directories:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        super().sync(fd)
+
+
+@pytest.mark.parametrize(
+    ("mirrors", "failing", "suffices"),
+    [("a", "a", False), ("ab", "b", False), ("abc", "b", True), ("abc", "bc", False)],
+)
+def test_as_many_mirrors_must_sync_as_an_acknowledgement_needs(
+    tmp_path: Path, mirrors: str, failing: str, suffices: bool
+) -> None:
+    """Section 7 of the design: of one or two all, of more a majority."""
+    source = Source(*(tmp_path / name for name in mirrors))
+    source.born()
+    source.write(1, b"a0")
+    world = real_world(disk=Unsyncable(*(tmp_path / name for name in failing)))
+    journal = DiskJournal.open(world, tmp_path / "a")
+    snapshots = Snapshots(world, journal.mirrors)
+    if suffices:
+        assert snapshots.take(journal, "one").frames == 1
+    else:
+        with pytest.raises(EngineDown, match="cannot make the journal durable"):
+            snapshots.take(journal, "one")
+        assert snapshots.all() == ([], [])

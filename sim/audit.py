@@ -9,7 +9,6 @@ from hairpin.frame import Kind
 from hairpin.journal.disk import DiskJournal
 from hairpin.stage.past import directors
 from hairpin.tally.recount import Recount, Recounter
-
 from sim.checkers import results
 from sim.checkers.steps import Steps
 from sim.model import Reckoning

@@ -18,7 +18,6 @@ from hairpin.answer import RECORD
 from hairpin.frame import Kind
 from hairpin.messages import QuestionTally, Synced, TallySnapshot
 from hairpin.stage.documents import Cue
-
 from sim.checkers import Violation
 from sim.checkers.durable import Durability
 from sim.checkers.finality import Finality

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from hairpin.order import State
 from hairpin.stage.documents import Cue
-
 from sim.net import SimListener
 from sim.phones import Asked, Line, Manner, Phone, Reply
 from sim.plan import Plan

@@ -26,6 +26,7 @@ class Owner(Protocol):
     """Is what runs now the work of a lane? Then the lane has waited for the disk already."""
 
     def check(self) -> None: ...
+    def stand_aside(self) -> bool: ...
     def die_here(self, why: str = "") -> NoReturn: ...
 
 
@@ -72,6 +73,10 @@ class Fate:
         """Every operation begins with this. Raises what the owner raises when it is dead."""
         if self._owner is not None:
             self._owner.check()
+
+    def stand_aside(self) -> bool:
+        """Let other processes run meanwhile; False if none can."""
+        return self._owner is not None and self._owner.stand_aside()
 
     def begin(self, operation: str, disk: Disk) -> Mishap | None:
         """How this operation is to go wrong, if it is. Raises if the disk is gone."""

@@ -176,7 +176,7 @@ class SimDisk:
     def lock(self, fd: int, *, shared: bool = False, wait: bool = False) -> bool:
         """As flock of Linux: whoever asks in vain for another kind has lost the one it had.
 
-        To `wait` for somebody is in vain here, where nobody runs meanwhile: a RuntimeError.
+        To `wait` is in vain where nobody else runs meanwhile: a RuntimeError.
         """
         self._fate.check()
         opened = self._files.at(fd)
@@ -185,10 +185,11 @@ class SimDisk:
         if locks.get(opened) is shared:
             return True
         locks.pop(opened, None)
-        if locks and not (shared and all(locks.values())):
-            if wait:
+        while locks and not (shared and all(locks.values())):
+            if not wait:
+                return False
+            if not self._fate.stand_aside():
                 raise RuntimeError(f"fd {fd} waits for a lock for ever: {len(locks)} hold it")
-            return False
         locks[opened] = shared
         return True
 

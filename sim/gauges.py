@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from hairpin.gate.server import Gate
 from hairpin.node.stage import Stage
 from hairpin.tally.keeper import Keeper
-
 from sim.checkers.bounds import Bounds
 from sim.court import Court
 from sim.node import Node

@@ -12,7 +12,6 @@ from contextlib import suppress
 
 from hairpin.errors import HairpinError
 from hairpin.tally.recount import Recount
-
 from sim.audit import audit
 from sim.checkers import Violation
 from sim.court import Court

@@ -25,7 +25,6 @@ from hairpin.order import IllegalStep
 from hairpin.stage.documents import Body, Cue
 from hairpin.tally.keeper import Keeper
 from hairpin.web import Asset
-
 from sim.court import Court
 from sim.net import SimListener
 from sim.plan import Plan
@@ -150,11 +149,11 @@ class Node:
             set_tally(snapshot)
             self._court.shown(snapshot)
 
-        def order(body: Body, cues: tuple[Cue, ...], armed: bool = True) -> None:
-            set_order(body, cues, armed)
-            self._court.order(cues)
+        def order(body: Body, upcoming: tuple[Cue, ...], armed: bool = True) -> None:
+            set_order(body, upcoming, armed)
+            self._court.order(upcoming)
             for watcher in self.watchers:
-                self._outside(watcher, cues, _contenders(body))
+                self._outside(watcher, upcoming, _contenders(body))
 
         view.set_tally, view.set_order = tally, order  # type: ignore[method-assign]
         if stage.director._snapshot is not None:  # shown before anybody could watch

@@ -6,7 +6,6 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from hairpin.errors import EngineDown, HairpinError, YourMistake
-
 from sim.court import Court
 from sim.node import Node
 from sim.trouble import Trouble

@@ -19,13 +19,18 @@ from sim.transport import SimTransport
 if TYPE_CHECKING:
     from sim.crowd import Crowd
 
+PUT_AWAY = 0.97
+"""Share of those who put the phone away when they have answered; others stay connected."""
 PATIENCE_S = 8.0
 """A request without a reply is given up after that."""
 BASE_S, CAP_S = 1.0, 10.0
 SETTLED = frozenset({204, 400, 401, 404, 410})
 """Replies after which an answer is not sent again."""
 HEADERS = b" HTTP/1.1\r\nHost: night.example\r\n\r\n"
-BODY = b" HTTP/1.1\r\nHost: night.example\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+JSON = (
+    b" HTTP/1.1\r\nHost: night.example\r\nContent-Type: application/json\r\n"
+    b"Content-Length: %d\r\n\r\n%b"
+)
 
 
 class Manner(StrEnum):
@@ -56,7 +61,8 @@ MANNERS = {
 class Asked(NamedTuple):
     """A question as the phone knows it."""
 
-    index: int
+    number: int
+    """From 0."""
     choices: int
     multiple: bool
 
@@ -151,9 +157,9 @@ class Phone:
 
     async def answer(self, asked: Asked) -> None:
         """See the question, choose, and send."""
-        if self.ticket is None or asked.index in self._answered:
+        if self.ticket is None or asked.number in self._answered:
             return
-        self._answered.add(asked.index)
+        self._answered.add(asked.number)
         dice = self._dice
         if dice.random() < 0.1:
             self._crowd.seen(await self._ask(b"GET /now" + HEADERS))
@@ -161,18 +167,18 @@ class Phone:
         await asyncio.sleep(took_ms / 1000)
         choice = self._chosen(asked)
         if self.manner is Manner.FORGER:
-            await self._forge(asked.index, choice)
+            await self._forge(asked.number, choice)
         elif self.manner is Manner.TWICE:
             other = Phone(self._crowd, 0)
             other.ticket, other.fan, other._peer = self.ticket, self.fan, self._peer
-            sends = (phone._send(asked.index, choice, took_ms) for phone in (self, other))
+            sends = (phone._send(asked.number, choice, took_ms) for phone in (self, other))
             await asyncio.gather(*sends)
             other._hang_up()
         else:
-            await self._send(asked.index, choice, took_ms)
+            await self._send(asked.number, choice, took_ms)
             if self.manner is Manner.DOUBTER:
-                await self._send(asked.index, self._chosen(asked), took_ms + 1)
-        if dice.random() < 0.8:
+                await self._send(asked.number, self._chosen(asked), took_ms + 1)
+        if dice.random() < PUT_AWAY:
             self._hang_up()
 
     def _chosen(self, asked: Asked) -> int:
@@ -213,7 +219,7 @@ class Phone:
         told = {"ticket": self.ticket, "claim": self.claim, "name": f"Fan {self.fan}"}
         body = json.dumps(told | {"consent": True}).encode()
         for n in range(6):
-            reply = await self._ask(b"POST /api/claim" + BODY % len(body) + body)
+            reply = await self._ask(b"POST /api/claim" + JSON % (len(body), body))
             if reply is not None and reply.status not in (429, 503):
                 return
             await self._rest(n, reply)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextvars import Context, ContextVar
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from hairpin.world import World
 from sim.clock import SimClock, SimDice
@@ -24,6 +24,18 @@ if TYPE_CHECKING:
 NEVER = 1 << 62
 LAST_CALLS_MAX = 4
 """So many disk operations may a thread of a killed process still do."""
+
+
+class Turns(Protocol):
+    """`sim.turns` has them."""
+
+    def offer(self) -> None:
+        """Somebody else may run now."""
+        ...
+
+    def stand_aside(self) -> bool:
+        """Somebody else must run now; False if there is nobody."""
+        ...
 
 
 class Killed(BaseException):
@@ -52,6 +64,8 @@ class Process:
         self.dead = False
         self.in_lane = False
         """A lane is running a job of its: the disk's time has passed already."""
+        self.turns: Turns | None = None
+        """Who lets other processes run between two calls of code that never awaits."""
         self.failure: BaseException | None = None
         """What `main` was left by, if it was left by an exception."""
         self.ended = asyncio.Event()
@@ -130,6 +144,19 @@ class Process:
         self._calls += 1
         if self._calls >= self._call_doom:
             self.die_here("at a call")
+        if self.turns is not None and not self._dying:
+            self.turns.offer()
+            self._leave_if_dead()
+
+    def stand_aside(self) -> bool:
+        """Let others run, for there is nothing to do but wait; False if nobody else can."""
+        waited = self.turns is not None and self.turns.stand_aside()
+        self._leave_if_dead()
+        return waited
+
+    def _leave_if_dead(self) -> None:
+        if self.dead:
+            raise Killed(self.name)
 
     def before_death(self, last_act: Callable[[], None]) -> None:
         """Called when it dies, while it still can do a few disk operations; may raise Killed."""

@@ -14,7 +14,6 @@ from hairpin.order import State
 from hairpin.show import Mode
 from hairpin.stage import commands as c
 from hairpin.stage.documents import Cue
-
 from sim.node import Node
 from sim.plan import FIRST_MS, PERIOD_MS, Plan
 

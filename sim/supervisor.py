@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from hairpin.errors import EngineDown, HairpinError
 from hairpin.node.family import BACK_OFF_MAX_S, END_S, STEADY_S
-
 from sim.process import Killed, Process
 
 if TYPE_CHECKING:

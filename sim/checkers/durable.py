@@ -92,9 +92,9 @@ def _has_frame(data: bytes, incarnation: int, sequence: int, body: bytes) -> boo
     at = data.rfind(place)
     while at >= 0:
         start = at - SEQUENCE_AT
-        whole = data[start + HEADER_BYTES : start + HEADER_BYTES + len(body)] == body
-        if start >= 0 and data[start : start + 4] == b"HPN1" and whole:
-            if data[start + 16 : start + 20] == number:
-                return True
+        begins = start >= 0 and data[start : start + 4] == b"HPN1"
+        if begins and data[start + 16 : start + 20] == number:
+            start += HEADER_BYTES
+            return data[start : start + len(body)] == body
         at = data.rfind(place, 0, at)
     return False

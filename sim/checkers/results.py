@@ -10,7 +10,6 @@ import numpy as np
 from hairpin.messages import Leader, QuestionTally
 from hairpin.show import TieBreak
 from hairpin.ticket import siphash7
-
 from sim.checkers import Violation
 from sim.model import Reckoning
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hairpin.stage.documents import Cue
-
 from sim.checkers import Violation
 
 ORDER = ("waiting", "open", "closed", "revealed", "void")

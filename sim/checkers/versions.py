@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from hairpin.messages import QuestionTally
-
 from sim.checkers import Violation
 from sim.checkers.results import told
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 
 from mirror_disk import MirrorDisk
@@ -10,7 +11,8 @@ from mirror_disk import MirrorDisk
 from hairpin.frame import Kind
 from hairpin.journal import Writer
 from hairpin.journal.disk import DiskJournal
-from hairpin.journal.label import LABEL, State, decode_label
+from hairpin.journal.label import State
+from hairpin.journal.labels import read_label
 from hairpin.journal.mirrors import Mirror
 from hairpin.journal.names import parse_name
 from hairpin.journal.resilver import Progress, Resilver
@@ -83,8 +85,7 @@ class Cared:
 
     def states(self, which: int = 0) -> dict[str, str]:
         """State by directory name, as the label of that mirror says."""
-        place = self.places[which]
-        label = decode_label((place / LABEL).read_bytes(), place)
+        label = read_label(self.disk, self.places[which])
         return {Path(entry.directory).name: str(entry.state) for entry in label.mirrors}
 
     def files(self, which: int) -> dict[str, bytes]:
@@ -111,6 +112,19 @@ class Cared:
             self.disk.mend(place)
         for writer in self._living:
             writer._end_lanes()  # type: ignore[attr-defined]
+
+
+def bring_up(writer: Writer) -> None:
+    """Tend it until all mirrors take part."""
+    copies = writer._copies  # type: ignore[attr-defined]
+    for _ in range(2_000):
+        for copy in copies:
+            copy.retry_at_ms = 0.0
+        writer.tend()
+        if all(copy.on for copy in copies):
+            return
+        time.sleep(0.005)
+    raise AssertionError("a mirror stays away")
 
 
 def write(writer: Writer, *bodies: bytes) -> None:

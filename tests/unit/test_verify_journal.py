@@ -26,6 +26,8 @@ from hairpin.frame import Frame, Kind
 from hairpin.journal.disk import DiskJournal
 from hairpin.journal.export import header, survey, write_file
 from hairpin.journal.exported import ExportedJournal
+from hairpin.journal.label import Replica
+from hairpin.journal.labels import read_label, write_label
 from hairpin.tally.verify import DoesNotHold, verify
 from hairpin.ticket import siphash7
 from hairpin.world import RealDisk, real_world
@@ -215,11 +217,10 @@ def test_a_received_journal_ends_where_its_snapshot_does(
     night: DiskNight, told: str, tmp_path: Path
 ) -> None:
     shutil.copytree(night.directory, tmp_path / "journal")
-    label = tmp_path / "journal" / "journal.json"
-    says = json.loads(label.read_text())
-    strands = night.keeper.book.published[0].positions
-    label.write_text(json.dumps(says | {"replica": {"snapshot": "one", "strands": strands}}))
-    journal = DiskJournal.open(real_world(), tmp_path / "journal")
+    world, place = real_world(), tmp_path / "journal"
+    replica = Replica("one", night.keeper.book.published[0].positions)
+    write_label(world.disk, place, read_label(world.disk, place).with_replica(replica))
+    journal = DiskJournal.open(world, place)
     assert verify(journal, told).whole
     found = verifier.check(tmp_path, told)
     assert (found["whole"], found["recount"]["counted"]) == (True, 4)

@@ -53,7 +53,7 @@ TELL_SYNCED_S = 0.02
 """News of durable frames is gathered for this long."""
 REPORT_S = 0.5
 """So long after a report comes the next one, if anything happened."""
-QUIET_S = 5.0
+QUIET_S = 20.0
 """In silence a gate only says that it lives."""
 TEND_S = 2.0
 DRAIN_S = 5.0
@@ -197,6 +197,7 @@ class Gate:
         self._doors.set_order(order)
         self._mark()
         self._known.set()
+        self._doors.stirred.set()  # whoever is told something new says that it lives
 
     def _mark(self) -> None:
         """Close markers for questions that closed: no answer of ours to them comes after.

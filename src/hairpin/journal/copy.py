@@ -11,9 +11,10 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
-from hairpin.journal.label import LABEL, LABEL_BYTES_MAX, decode_label
+from hairpin.journal.label import Label
+from hairpin.journal.labels import read_label
 from hairpin.journal.level import level_file
-from hairpin.journal.mirrors import Mirror, open_or_create
+from hairpin.journal.mirrors import Mirror, Mirrors, open_or_create
 from hairpin.journal.names import lock_name, segment_name
 from hairpin.world import Disk
 
@@ -48,6 +49,8 @@ class Copy:
         """Nothing of a frame that failed is left."""
         self.level: Place | None = (0, 0)
         """Up to here it equals the good copies; None if nobody knows."""
+        self.seen: Label | None = None
+        """What the label there said last."""
         self._segment = -1
         self._fd = -1
         self._lock_fd = -1
@@ -81,29 +84,40 @@ class Copy:
 
     def takes_part(self) -> bool:
         """From now on this strand's lock says that the mirror holds all of it."""
-        self.on = self._disk.lock(self._lock_fd)
+        self.on = self._locks(self._lock_fd)
         return self.on
+
+    def _locks(self, fd: int, shared: bool = False) -> bool:
+        """No, too, if the file system is gone so far that it knows no locks."""
+        try:
+            return self._disk.lock(fd, shared=shared)
+        except OSError:
+            return False
+
+    def _unlocks(self, fd: int) -> None:
+        with suppress(OSError):
+            self._disk.unlock(fd)
 
     def leaves(self) -> None:
         self.on = False
         if self._lock_fd >= 0:
-            self._disk.unlock(self._lock_fd)
+            self._unlocks(self._lock_fd)
 
     def mark_ejected(self) -> bool:
         """Tell all processes that this one goes on without the mirror."""
-        return self._ejected_fd < 0 or self._disk.lock(self._ejected_fd, shared=True)
+        return self._ejected_fd < 0 or self._locks(self._ejected_fd, shared=True)
 
     def unmark(self) -> None:
         if self._ejected_fd >= 0:
-            self._disk.unlock(self._ejected_fd)
+            self._unlocks(self._ejected_fd)
 
     def ejected_by_others(self) -> bool:
         """Does another process go on without it? Its own mark is gone after the question."""
         if self._ejected_fd < 0:
             return True
-        if not self._disk.lock(self._ejected_fd):
+        if not self._locks(self._ejected_fd):
             return True
-        self._disk.unlock(self._ejected_fd)
+        self._unlocks(self._ejected_fd)
         return False
 
     # --- the lane's -------------------------------------------------------------------------------
@@ -186,14 +200,17 @@ class Copy:
         self._open_lock()
         self.level = upto
 
+    def look(self, mirrors: Mirrors) -> None:
+        """Read the label there."""
+        self.seen = mirrors.read(self.mirror)
+
     def open_marks(self) -> None:
         if self._ejected_fd < 0:
             self._ejected_fd = open_or_create(self._disk, self.mirror.directory / EJECTED_LOCK)
 
     def _expect_label(self) -> None:
         """Raises OSError if what lies there is not this mirror: the disk may not be mounted."""
-        data = self._disk.read(self.mirror.directory / LABEL, 0, LABEL_BYTES_MAX)
-        if decode_label(data, self.mirror.directory).mirror != self.mirror.id:
+        if read_label(self._disk, self.mirror.directory).mirror != self.mirror.id:
             raise OSError(errno.ENODEV, "another mirror lies there", str(self.mirror.directory))
 
     def _open_lock(self) -> None:

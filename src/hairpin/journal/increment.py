@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 
 from hairpin.errors import DataDamaged, EngineDown, HairpinError, YourMistake
-from hairpin.journal.label import LABEL, LABEL_BYTES_MAX, Label, Replica, decode_label
+from hairpin.journal.label import Label, Replica
+from hairpin.journal.labels import read_label
 from hairpin.journal.mirrors import Mirrors
 from hairpin.journal.names import parse_name
 from hairpin.journal.reader import StrandReader
@@ -142,8 +143,7 @@ class StandingReplica:
 
     def _stands_at(self, replica: Replica | None, place: Path) -> bool:
         try:
-            data = self._world.disk.read(place / LABEL, 0, LABEL_BYTES_MAX)
-            return decode_label(data, place).replica == replica
+            return read_label(self._world.disk, place).replica == replica
         except (OSError, HairpinError):
             return False
 

@@ -6,6 +6,7 @@ highest epoch is in force. A change is durable on all mirrors that stay before a
 
 from __future__ import annotations
 
+import hashlib
 from enum import StrEnum
 from pathlib import Path
 
@@ -61,6 +62,8 @@ class Label(msgspec.Struct, frozen=True, omit_defaults=True):
     epoch: int = 0
     mirrors: tuple[Entry, ...] = ()
     replica: Replica | None = None
+    check: str = ""
+    """BLAKE2b-64 of the label without it, from format 2 on."""
 
     def __post_init__(self) -> None:
         """Raises ValueError if an id is not 64 bits."""
@@ -101,12 +104,18 @@ class Label(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def encode_label(label: Label) -> bytes:
+    label = msgspec.structs.replace(label, check=_check(label))
     return msgspec.json.format(msgspec.json.encode(label), indent=1) + b"\n"
 
 
-def decode_label(data: bytes, directory: Path) -> Label:
-    """Raises DataDamaged, or YourMistake if the format is newer than this program."""
-    path = directory / LABEL
+def _check(label: Label) -> str:
+    bare = msgspec.structs.replace(label, check="")
+    return hashlib.blake2b(msgspec.json.encode(bare), digest_size=8).hexdigest()
+
+
+def decode_label(data: bytes, path: Path) -> Label:
+    """`path`: of its file. Raises DataDamaged, or YourMistake if the format is newer than this
+    program."""
     try:
         label = msgspec.json.decode(data, type=Label)
     except (msgspec.MsgspecError, ValueError) as error:
@@ -117,10 +126,15 @@ def decode_label(data: bytes, directory: Path) -> Label:
             f"{FORMAT_SINGLE} to {FORMAT}",
             "Use the version of hairpin that wrote it.",
         )
+    if label.format > FORMAT_SINGLE and label.check != _check(label):
+        raise DataDamaged(
+            f"{path} cannot be read: its check is {label.check or 'missing'}, not {_check(label)}",
+            "Restore it from a copy.",
+        )
     if not label.mirrors:
         # A single mirror needs no name of its own until it has company.
         own = label.mirror or label.id
-        label = msgspec.structs.replace(label, mirror=own, mirrors=(Entry(own, str(directory)),))
+        label = msgspec.structs.replace(label, mirror=own, mirrors=(Entry(own, str(path.parent)),))
     return label
 
 

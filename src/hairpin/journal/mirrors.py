@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,18 +10,10 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from hairpin.errors import EngineDown, YourMistake
+from hairpin.errors import DataDamaged, EngineDown, YourMistake
 from hairpin.journal.health import HealthBook
-from hairpin.journal.label import (
-    LABEL,
-    LABEL_BYTES_MAX,
-    Entry,
-    Label,
-    State,
-    decode_label,
-    encode_label,
-    in_force,
-)
+from hairpin.journal.label import Entry, Label, State, in_force
+from hairpin.journal.labels import read_label, write_label
 from hairpin.world import Disk, World
 
 log = structlog.get_logger()
@@ -82,11 +75,11 @@ class Mirrors:
 
         A member that cannot be read now tells nothing; who writes to it will find out.
         """
-        labels = {}
-        for mirror in self.members():
-            label = self._read(mirror)
-            if label is not None:
-                labels[mirror.directory] = label
+        return self.learn({mirror.directory: self.read(mirror) for mirror in self.members()})
+
+    def learn(self, found: dict[Path, Label | None]) -> bool:
+        """The same, from labels that were read already; None where one cannot be."""
+        labels = {place: label for place, label in found.items() if label is not None}
         if not labels:
             return False
         try:
@@ -99,12 +92,20 @@ class Mirrors:
         self.label = newest
         return True
 
-    def _read(self, mirror: Mirror) -> Label | None:
+    def read(self, mirror: Mirror) -> Label | None:
+        """What a mirror's label says now; None if nobody can tell."""
         try:
-            data = self.disk.read(mirror.directory / LABEL, 0, LABEL_BYTES_MAX)
+            return self._read(mirror)
         except OSError:
             return None
-        return decode_label(data, mirror.directory)
+
+    def _read(self, mirror: Mirror) -> Label | None:
+        """None if it is damaged. Raises OSError."""
+        try:
+            return read_label(self.disk, mirror.directory)
+        except DataDamaged as damage:
+            log.error("a label is damaged", why=damage.message)
+            return None
 
     def next_epoch(self) -> int:
         """Higher than all that this process has seen or tried."""
@@ -120,6 +121,8 @@ class Mirrors:
         def without(label: Label) -> Label:
             # What others changed is in the newer one; this mirror may have missed some of it.
             base = label if label.epoch > self.label.epoch else self.label
+            if base.entry(on.id) is None:
+                raise OSError(errno.ENODEV, "it was taken out of the journal", str(on.directory))
             known = [entry for entry in lost if base.entry(entry.id) is not None]
             changed = base.changed(*known)
             return msgspec.structs.replace(changed, epoch=max(changed.epoch, epoch))
@@ -128,11 +131,10 @@ class Mirrors:
 
     def change(self, on: Mirror, change: Callable[[Label], Label]) -> Label:
         """Change the label of one mirror, durably; returns the new one. Raises OSError."""
-        path = on.directory / LABEL
         with label_lock(self.disk, on.directory):
-            data = self.disk.read(path, 0, LABEL_BYTES_MAX)
-            label = change(decode_label(data, on.directory)).of(on.id)
-            self.disk.replace(path, encode_label(label))
+            # One that is damaged is written anew, as this process knows it.
+            label = change(self._read(on) or self.label).of(on.id)
+            write_label(self.disk, on.directory, label)
             self._flush(on.directory)
         return label
 
@@ -150,7 +152,7 @@ class Mirrors:
             if self.refresh():
                 return False
             for mirror in ordered:
-                self.disk.replace(mirror.directory / LABEL, encode_label(new.of(mirror.id)))
+                write_label(self.disk, mirror.directory, new.of(mirror.id))
         self.label = new
         return True
 

@@ -12,14 +12,12 @@ from hairpin.errors import DataDamaged, EngineDown, YourMistake
 from hairpin.journal.label import (
     FORMAT,
     LABEL,
-    LABEL_BYTES_MAX,
     Entry,
     Label,
     State,
-    decode_label,
-    encode_label,
     in_force,
 )
+from hairpin.journal.labels import read_label, write_label
 from hairpin.journal.mirrors import Mirror, Mirrors
 from hairpin.world import World
 
@@ -71,15 +69,13 @@ class _Found:
 
     def _read(self, directory: Path) -> Label | None:
         try:
-            data = self._disk.read(directory / LABEL, 0, LABEL_BYTES_MAX)
-            return decode_label(data, directory)
+            return read_label(self._disk, directory)
         except (OSError, DataDamaged):
             return None
 
     def _label(self, directory: Path) -> Label | None:
         try:
-            data = self._disk.read(directory / LABEL, 0, LABEL_BYTES_MAX)
-            return decode_label(data, directory)
+            return read_label(self._disk, directory)
         except (FileNotFoundError, NotADirectoryError):
             self.absent[directory] = "no journal is there"
         except OSError as error:
@@ -114,7 +110,10 @@ def find_mirrors(world: World, directories: Sequence[Path], degraded: bool = Fal
         msgspec.structs.replace(entry, state=State.STALE, why="missing when it was opened")
         for entry in missing
     ]
-    mirrors = Mirrors(world, label.changed(*lost) if lost else label, places)
+    entries = {entry.id: entry for entry in lost}
+    # The same epoch: nothing is decided before it is written down.
+    here = tuple(entries.get(entry.id, entry) for entry in label.mirrors)
+    mirrors = Mirrors(world, msgspec.structs.replace(label, mirrors=here), places)
     if lost:
         log.warning("the journal is degraded", missing=[entry.directory for entry in missing])
     return mirrors
@@ -155,7 +154,7 @@ def create_mirrors(world: World, directories: Sequence[Path]) -> Mirrors:
     # The first one last: a journal exists when its first mirror has a label.
     for place, entry in reversed(list(zip(places, entries, strict=True))):
         disk.make_directory(place)
-        disk.replace(place / LABEL, encode_label(label.of(entry.id)))
+        write_label(disk, place, label.of(entry.id))
     named = {entry.id: place for place, entry in zip(directories, entries, strict=True)}
     return Mirrors(world, label, named)
 
@@ -165,7 +164,7 @@ def attach(world: World, mirrors: Mirrors, directory: Path, replaces: str = "") 
     place = directory.absolute()
     names = [name for name in world.disk.list(place) if name != LOST_AND_FOUND]
     if LABEL in names:
-        label = decode_label(world.disk.read(place / LABEL, 0, LABEL_BYTES_MAX), place)
+        label = read_label(world.disk, place)
         if label.id == mirrors.label.id:
             raise YourMistake(
                 f"{directory} was a mirror of this journal, and was replaced",

@@ -114,8 +114,12 @@ class StrandReader:
         or hold none at all. The next one begins with their numbers again; only those count.
         """
         for segment in count(self.segment + 1):
+            members = self._judges()
             missing, starts = True, []
             for mirror in self._copies():
+                judges = mirror in members
+                if missing and not judges:
+                    continue
                 start = self._read(mirror, segment, 0, 2 * framing.FRAME_BYTES_MAX)
                 if start is None:
                     continue
@@ -123,7 +127,8 @@ class StrandReader:
                 try:
                     first = framing.unpack(start)
                 except Broken as broken:
-                    starts.append((start, broken))
+                    if judges:
+                        starts.append((start, broken))
                     continue
                 if self._own(first):
                     return segment, first.sequence
@@ -136,7 +141,7 @@ class StrandReader:
 
     def _expect_none_after(self, segment: int) -> None:
         """Segments are numbered without gaps: a later one means that this one was removed."""
-        for mirror in self._copies():
+        for mirror in self._judges():
             names = [parse_name(name) for name in self._disk.list(mirror.directory)]
             own = {name[1] for name in names if name is not None and name[0] == self.incarnation}
             if any(other > segment for other in own):
@@ -164,10 +169,10 @@ class StrandReader:
                     continue
             if stop is not None and self.frames >= stop:
                 return
-            other = self._elsewhere(why)
+            other = self._elsewhere(why, self._judges() if stop is None else self._copies())
+            if other is None and stop is None:
+                other = self._last_resort(why)
             if other is None:
-                if stop is None:
-                    self._judge_all()
                 return
             size_bytes = _CHUNK_BYTES
             yield other
@@ -196,14 +201,20 @@ class StrandReader:
     # --- other copies -----------------------------------------------------------------------------
 
     def _copies(self) -> list[Mirror]:
-        """All that may be asked, the one that was good last first."""
+        """All that may be asked, the one that was good last first, members before others."""
         everyone = self._mirrors.all() if self._sources is None else self._sources
         return [self.source, *(mirror for mirror in everyone if mirror.id != self.source.id)]
+
+    def _judges(self) -> list[Mirror]:
+        """Those that say where the strand ends: what others have beyond was given up."""
+        return self._mirrors.members() if self._sources is None else self._sources
 
     def _elsewhere_more(self) -> bool:
         """Does another copy of this segment go on where ours ends?"""
         name = segment_name(self.incarnation, self.segment)
-        for mirror in self._copies()[1:]:
+        for mirror in self._judges():
+            if mirror.id == self.source.id:
+                continue
             try:
                 if self._disk.size(mirror.directory / name) > self.offset:
                     return True
@@ -211,11 +222,13 @@ class StrandReader:
                 continue
         return False
 
-    def _elsewhere(self, why: Broken | None) -> Frame | None:
+    def _elsewhere(self, why: Broken | None, copies: list[Mirror]) -> Frame | None:
         """The next frame from another mirror. A copy that just ends too early is not touched: its
         writer is at it."""
         bad = [(self.source, why)]
-        for mirror in self._copies()[1:]:
+        for mirror in copies:
+            if mirror.id == self.source.id:
+                continue
             try:
                 frame = self._frame_at(mirror)
             except Broken as broken:
@@ -228,7 +241,8 @@ class StrandReader:
             for guilty, reason in bad:
                 if reason is not None and not reason.torn and self._is_there(guilty, name):
                     self._mirrors.heal(guilty, name, offset, data, reason.why)
-            if why is None or why.torn or not self._is_there(self.source, name):
+            ends = why is None or why.torn or not self._is_there(self.source, name)
+            if ends and mirror in self._judges():
                 self.source = mirror
             return frame
         return None
@@ -291,10 +305,21 @@ class StrandReader:
         if why:
             raise Misplaced(at, why, torn=False)
 
+    def _last_resort(self, why: Broken | None) -> Frame | None:
+        """No member has the next frame. If that is damage, one that is no member may have it."""
+        try:
+            self._judge_all()
+        except DataDamaged:
+            other = self._elsewhere(why, self._copies())
+            if other is None:
+                raise
+            return other
+        return None
+
     def _judge_all(self) -> None:
-        """No copy has a good frame here: is this the end, or damage?"""
+        """No member has a good frame here: is this the end, or damage?"""
         size_bytes = 2 * framing.FRAME_BYTES_MAX
-        rests = [(m, self._read(m, self.segment, self.offset, size_bytes)) for m in self._copies()]
+        rests = [(m, self._read(m, self.segment, self.offset, size_bytes)) for m in self._judges()]
         here = [mirror for mirror, rest in rests if rest is not None]
         if not here:
             raise self._damaged("the file is missing")

@@ -18,8 +18,8 @@ from hairpin.journal.label import (
     Entry,
     Label,
     Replica,
-    encode_label,
 )
+from hairpin.journal.labels import write_label
 from hairpin.journal.mirrors import Mirrors
 from hairpin.journal.names import parse_name
 from hairpin.journal.sendstream import Begin
@@ -118,7 +118,7 @@ class NewReplica:
         own = self._world.dice.secret(8).hex()
         entries = (Entry(own, str(self._directory.absolute())),)
         label = Label(FORMAT, snapshot.journal, own, 1, entries, replica_at(snapshot))
-        disk.replace(self._folder / LABEL, encode_label(label))
+        write_label(disk, self._folder, label)
         try:
             disk.rename(self._folder, self._directory)
         except OSError as error:

@@ -19,7 +19,8 @@ import structlog
 from hairpin.errors import EngineDown
 from hairpin.journal.fence import cut_behind, fence, strand_locks
 from hairpin.journal.filling import Filled, Filling
-from hairpin.journal.label import LABEL, LABEL_BYTES_MAX, Entry, Label, State, decode_label
+from hairpin.journal.label import Entry, Label, State
+from hairpin.journal.labels import read_label
 from hairpin.journal.mirrors import Mirror, Mirrors, open_or_create
 from hairpin.journal.names import lock_name, parse_name, segment_name
 from hairpin.journal.reader import StrandReader
@@ -129,8 +130,7 @@ class Resilver:
 
     def _expect_label(self) -> None:
         """Raises OSError if what lies there is not this mirror: the disk may not be mounted."""
-        data = self._disk.read(self._mirror.directory / LABEL, 0, LABEL_BYTES_MAX)
-        found = decode_label(data, self._mirror.directory)
+        found = read_label(self._disk, self._mirror.directory)
         if (found.journal, found.mirror) != (self._mirrors.journal, self._mirror.id):
             why = f"it holds mirror {found.mirror} of journal {found.id}"
             raise OSError(errno.ENODEV, why, str(self._mirror.directory))

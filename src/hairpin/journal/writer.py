@@ -47,6 +47,7 @@ class StrandWriter:
         """`lanes`: None if there is one mirror, which the caller's thread writes to."""
         self._world = world
         self._mirrors = mirrors
+        self._followed = mirrors.label
         self._copies = copies
         self._lanes = lanes
         self._stall_ms = stall_ms
@@ -71,10 +72,13 @@ class StrandWriter:
         if not done:
             errors = [copy.error for copy in lost if isinstance(copy.error, OSError)]
             raise next(iter(errors), OSError(errno.ETIMEDOUT, "no disk answers"))
-        members = {mirror.id for mirror in self._mirrors.members()}
+        if self._learn(done):
+            # A mirror that came meanwhile would lack this strand, and nobody would know.
+            self._end_lanes()
+            return False
         for copy in done:
             copy.on = True
-            if copy.mirror.id not in members:
+            if not self._is_whole(copy):
                 copy.mark_ejected()
         if lost and not self._eject(lost):
             raise OSError(errno.ETIMEDOUT, "too many mirrors fail")
@@ -131,11 +135,12 @@ class StrandWriter:
         """Now and then: learn of changed mirrors, and take those back that have caught up."""
         if self._sealed:
             return
-        changed = self._mirrors.refresh()
+        self._collect()
+        self._learn(self._on())
         if self._lanes is None and len(self._mirrors.all()) == 1:
             return
-        self._collect()
-        if changed:
+        if self._mirrors.label is not self._followed:
+            self._followed = self._mirrors.label
             self._follow_label()
         overdue = [copy for copy in self._on() if self._is_late(copy)]
         if overdue and len(overdue) < len(self._on()):
@@ -160,6 +165,21 @@ class StrandWriter:
     def _on(self) -> list[Copy]:
         return [copy for copy in self._copies if copy.on]
 
+    def _is_whole(self, copy: Copy) -> bool:
+        return copy.mirror.id in self._mirrors.label.members
+
+    def _voters(self, copies: list[Copy]) -> list[Copy]:
+        """Those that decide what is acknowledged: members, as long as there are any."""
+        return [copy for copy in copies if self._is_whole(copy)] or copies
+
+    def _learn(self, copies: list[Copy]) -> bool:
+        """Read the label again in these mirrors; did somebody change it?"""
+        able = [copy for copy in copies if not copy.stuck]
+        self._run(able, lambda copy: partial(copy.look, self._mirrors), -1)
+        return self._mirrors.learn(
+            {c.mirror.directory: c.seen for c in able if not c.busy and self._is_whole(c)}
+        )
+
     # --- one frame --------------------------------------------------------------------------------
 
     def _attempt(self, data: bytes) -> OSError | None:
@@ -170,13 +190,14 @@ class StrandWriter:
         self._collect()
         on = self._on()
         able = [copy for copy in on if not copy.stuck]
-        need = len(on) if len(on) <= 2 else len(on) // 2 + 1
-        self._run(able, lambda copy: partial(copy.write, segment, offset, data), need)
+        voters = self._voters(on)
+        need = len(voters) if len(voters) <= 2 else len(voters) // 2 + 1
+        self._run(able, lambda copy: partial(copy.write, segment, offset, data), need, voters)
         done = [copy for copy in able if not copy.busy and copy.error is None]
         if not done:
             return self._nobody_wrote(on)
         lost = [copy for copy in on if copy.error or copy.stuck or self._is_late(copy)]
-        if len(done) < need:
+        if sum(copy in done for copy in voters) < need:
             lost = [copy for copy in on if copy not in done]
         if lost and not self._eject(lost):
             self._rolls = True
@@ -204,10 +225,18 @@ class StrandWriter:
 
     # --- lanes ------------------------------------------------------------------------------------
 
-    def _run(self, copies: list[Copy], job: Callable[[Copy], Job] | None, need: int) -> None:
+    def _run(
+        self,
+        copies: list[Copy],
+        job: Callable[[Copy], Job] | None,
+        need: int,
+        voters: list[Copy] | None = None,
+    ) -> None:
         """Give each copy a job, and wait until `need` of them (-1: all) have done theirs.
 
-        Waits no longer than `stall_ms`, nor for those that cannot make it any more.
+        With `voters`, until so many of these have, and all others: these are to become members,
+        and must lack nothing then. Waits no longer than `stall_ms`, nor for those that cannot make
+        it any more.
         """
         now = self._world.clock.monotonic_ms()
         for copy in copies if job is not None else ():
@@ -221,10 +250,14 @@ class StrandWriter:
             return
         until = now + self._stall_ms
         wanted = len(copies) if need < 0 else need
-        while (
-            sum(not copy.busy and copy.error is None for copy in copies) < wanted
-            and any(copy.busy for copy in copies)
-            and now < until
+        voting = copies if voters is None else [copy for copy in copies if copy in voters]
+        others = [copy for copy in copies if copy not in voting]
+        while now < until and (
+            any(copy.busy for copy in others)
+            or (
+                sum(not copy.busy and copy.error is None for copy in voting) < wanted
+                and any(copy.busy for copy in voting)
+            )
         ):
             self._collect(until - now)
             now = self._world.clock.monotonic_ms()
@@ -269,8 +302,7 @@ class StrandWriter:
 
     def _may_go_on(self, lost: list[Copy], rest: list[Copy]) -> bool:
         """Is anybody left who holds everything, and whom no other process has ejected?"""
-        members = {mirror.id for mirror in self._mirrors.members()}
-        whole = [copy for copy in rest if copy.mirror.id in members]
+        whole = [copy for copy in rest if self._is_whole(copy)]
         if not all(copy.mark_ejected() for copy in lost):
             return False
         if not all(copy.ejected_by_others() for copy in whole):

@@ -23,7 +23,8 @@ import msgspec
 from hairpin.config import Settings, read_settings
 from hairpin.errors import DataDamaged, EngineDown, YourMistake
 from hairpin.journal.disk import DiskJournal
-from hairpin.journal.label import LABEL, LABEL_BYTES_MAX, decode_label
+from hairpin.journal.label import LABEL
+from hairpin.journal.labels import read_label
 from hairpin.journal.opening import LOST_AND_FOUND, attach
 from hairpin.journal.writer import STALL_MS
 from hairpin.messages import Permission
@@ -170,8 +171,7 @@ class DataDirectory:
         """Where copies of the journal lie, beside the one in this directory."""
         places = set(self._mirrors)
         if self._is_mirror(self.journal_path):
-            label = self._world.disk.read(self.journal_path / LABEL, 0, LABEL_BYTES_MAX)
-            entries = decode_label(label, self.journal_path).mirrors
+            entries = read_label(self._world.disk, self.journal_path).mirrors
             places |= {Path(entry.directory) for entry in entries}
         return sorted(places - {self.journal_path.absolute()})
 

@@ -37,7 +37,7 @@ log = structlog.get_logger()
 
 TICK_S = 0.02
 """So long rests what could not be done when it was due."""
-QUIET_S = 15.0
+QUIET_S = 30.0
 """The longest one: whatever may have been missed is noticed then."""
 TEND_S = 2.0
 """How often the journal's mirrors are looked after, if anything wakes the stage."""
@@ -45,8 +45,10 @@ SNAPSHOT_S = 0.2
 """The shortest time from one snapshot to the next."""
 REPLAYED = 0
 """No strand has this number: it stands for the journal, read again."""
-GATE_SILENT_MS = 12_000
+GATE_SILENT_MS = 45_000
 """A gate that reported nothing for this long is not shown as alive."""
+GATE_ANSWER_MS = 10_000
+"""Nor is one that has not reported so long after it was told a new running order."""
 
 
 class Stage:
@@ -91,6 +93,9 @@ class Stage:
         self._caretaker = Caretaker(world, journal.mirrors)
         self._tended_ms = 0.0
         self._gates: dict[int, m.GateReport] = {}
+        self._ordered_ms = 0
+        """When gates were told something new last."""
+        self._ordered_version = 0
         self._reported = False
         """Did a gate say more than that it lives, since gates were shown?"""
         self._news = asyncio.Event()
@@ -105,7 +110,7 @@ class Stage:
         self.bus.serve(m.TOPIC_CLOCKS, m.ClocksRequest, self._clocks)
         self.bus.subscribe(m.TOPIC_TALLY, m.TallySnapshot, self.director.tallied)
         self.bus.subscribe(m.TOPIC_GATE, m.GateReport, self._report)
-        self.bus.subscribe_raw(m.TOPIC_ORDER, lambda _: self._news.set())
+        self.bus.subscribe_raw(m.TOPIC_ORDER, self._ordered)
         self.director.tallied(snapshot)
 
     def health(self) -> str | None:
@@ -161,7 +166,7 @@ class Stage:
     def _rest_s(self) -> float:
         """Until the next step is due, or a gate has been silent for too long."""
         now_ms = self._clock.now_ms()
-        dues = [report.at_ms + GATE_SILENT_MS + 1 for report in self._gates.values()]
+        dues = [self._silent_at_ms(report) for report in self._gates.values()]
         step_ms = self.director.next_due_ms()
         if step_ms is not None:
             dues.append(step_ms)
@@ -246,9 +251,22 @@ class Stage:
             self._synced(m.Synced(report.incarnation, report.frames))
         self.director.tell_again(report.order)
 
+    def _ordered(self, _: bytes) -> None:
+        if self.director.version != self._ordered_version:
+            self._ordered_version = self.director.version
+            self._ordered_ms = self._clock.now_ms()
+        self._news.set()
+
+    def _silent_at_ms(self, report: m.GateReport) -> int:
+        """When a gate that says nothing more is not shown as alive any longer."""
+        at_ms = report.at_ms + GATE_SILENT_MS
+        if report.at_ms < self._ordered_ms:
+            at_ms = min(at_ms, self._ordered_ms + GATE_ANSWER_MS)
+        return at_ms + 1
+
     def _alive(self) -> Mapping[int, m.GateReport]:
-        since_ms = self._clock.now_ms() - GATE_SILENT_MS
-        self._gates = {n: r for n, r in self._gates.items() if r.at_ms >= since_ms}
+        now_ms = self._clock.now_ms()
+        self._gates = {n: r for n, r in self._gates.items() if now_ms < self._silent_at_ms(r)}
         return self._gates
 
 

@@ -81,7 +81,8 @@ class Director:
         self._due: Due | None = None
         """The step that the clock will take next."""
         self._clocks: dict[int, tuple[m.AnswerClocks, ...]] = {}
-        self._version = 0
+        self.version = 0
+        """Of the running order that was told last."""
         self._body: documents.Body = {}
         self._ranks: m.Document | None = None
         self._state: m.OrderState | None = None
@@ -375,11 +376,11 @@ class Director:
             if known == self._ranks:
                 return
         self._body = body
-        self._version = max(self._version + 1, self._clock.now_ms() - self._armed.epoch_ms)
-        told = {**body, "version": self._version}
+        self.version = max(self.version + 1, self._clock.now_ms() - self._armed.epoch_ms)
+        told = {**body, "version": self.version}
         shown = documents.document("/show.json", documents.show_body(self.show), 60)
         self._state = m.OrderState(
-            version=self._version,
+            version=self.version,
             epoch_ms=self._armed.epoch_ms,
             questions=documents.gate_questions(self.order),
             now=documents.encoded(told),

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 from faulty_disk import Fault
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hairpin.errors import DataDamaged, EngineDown, YourMistake
 from hairpin.frame import HEADER_BYTES, Kind
 from hairpin.journal import decode_control, encode_control
 from hairpin.journal import writer as writing
 from hairpin.journal.disk import DiskJournal
-from hairpin.journal.label import LABEL
+from hairpin.journal.label import FORMAT, LABEL, Entry, Label, decode_label, encode_label
+from hairpin.journal.labels import SPARE
 from hairpin.journal.names import parse_name, segment_name
 from hairpin.messages import Born, Marked
 
@@ -36,11 +39,16 @@ def test_a_directory_without_a_journal_is_named(scene: Scene, tmp_path: Path) ->
     assert "--data" in told.value.remedy
 
 
+def relabel(scene: Scene, content: bytes) -> None:
+    for name in (LABEL, SPARE):
+        (scene.directory / name).write_bytes(content)
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"{", b'{"format": 1}', b'{"format": 1, "id": "xyz"}', b"\xff\xfe"]
 )
 def test_an_identity_that_cannot_be_read_is_damage(scene: Scene, content: bytes) -> None:
-    (scene.directory / LABEL).write_bytes(content)
+    relabel(scene, content)
     with pytest.raises(DataDamaged, match=r"journal\.json cannot be read"):
         DiskJournal.open(scene.world, scene.directory)
 
@@ -48,17 +56,37 @@ def test_an_identity_that_cannot_be_read_is_damage(scene: Scene, content: bytes)
 @pytest.mark.parametrize("name", ["-1", "1" * 17])
 def test_an_identity_that_fits_no_frame_is_damage(scene: Scene, name: str) -> None:
     identity = {"format": 1, "id": name}
-    (scene.directory / LABEL).write_bytes(msgspec.json.encode(identity))
+    relabel(scene, msgspec.json.encode(identity))
     with pytest.raises(DataDamaged, match=r"journal\.json cannot be read"):
         DiskJournal.open(scene.world, scene.directory)
 
 
 def test_another_format_is_refused_by_name(scene: Scene) -> None:
     identity = {"format": 3, "id": "00ff"}
-    (scene.directory / LABEL).write_bytes(msgspec.json.encode(identity))
+    relabel(scene, msgspec.json.encode(identity))
     with pytest.raises(YourMistake, match="format 3; this program reads formats 1 to 2") as told:
         DiskJournal.open(scene.world, scene.directory)
     assert "version of hairpin" in told.value.remedy
+
+
+@pytest.mark.parametrize("name", [LABEL, SPARE])
+@pytest.mark.parametrize("content", [None, b"", b"{}", b'{"format": 2, "id": "00"}'])
+def test_of_two_labels_one_suffices(scene: Scene, name: str, content: bytes | None) -> None:
+    path = scene.directory / name
+    path.unlink() if content is None else path.write_bytes(content)
+    assert DiskJournal.open(scene.world, scene.directory).id == scene.journal.id
+
+
+@given(at=st.integers(0, 10_000), bit=st.integers(0, 7))
+def test_a_label_that_was_changed_is_not_believed(at: int, bit: int) -> None:
+    label = Label(FORMAT, "0123456789abcdef", "00000000000000aa", 7, (Entry("00aa", "/a"),))
+    data = bytearray(encode_label(label))
+    data[at % len(data)] ^= 1 << bit
+    try:
+        read = decode_label(bytes(data), Path("journal.json"))
+    except (DataDamaged, YourMistake):
+        return
+    assert read == decode_label(encode_label(label), Path("journal.json"))  # white space
 
 
 def test_names_of_segments_and_of_nothing_else_are_understood() -> None:

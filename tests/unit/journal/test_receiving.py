@@ -25,11 +25,13 @@ from hairpin.errors import DataDamaged, YourMistake
 from hairpin.frame import Kind
 from hairpin.journal import staging
 from hairpin.journal.disk import DiskJournal
-from hairpin.journal.label import Entry, State, decode_label, encode_label
+from hairpin.journal.label import Entry, State
+from hairpin.journal.labels import read_label, write_label
 from hairpin.journal.receiving import Received
 from hairpin.journal.snapshot import Snapshot
 from hairpin.journal.snapshots import Snapshots
 from hairpin.tally.recount import Recounter
+from hairpin.world import RealDisk
 
 Three = tuple[Source, Snapshot, Snapshot]
 
@@ -246,10 +248,10 @@ def mirrored(tmp_path: Path, state: State) -> Path:
     """Of a received journal: a second mirror, in that state."""
     first, second = tmp_path / "copy", tmp_path / "second"
     shutil.copytree(first, second)
-    label = decode_label((first / "journal.json").read_bytes(), first)
-    label = label.changed(Entry("00000000000000bb", str(second), state))
-    (first / "journal.json").write_bytes(encode_label(label))
-    (second / "journal.json").write_bytes(encode_label(label.of("00000000000000bb")))
+    disk = RealDisk()
+    label = read_label(disk, first).changed(Entry("00000000000000bb", str(second), state))
+    write_label(disk, first, label)
+    write_label(disk, second, label.of("00000000000000bb"))
     return second
 
 

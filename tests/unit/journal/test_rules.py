@@ -60,7 +60,7 @@ class Stand:
 
     def states(self, place: Path) -> dict[str, str]:
         """State by directory name, as the label in `place` says."""
-        label = decode_label((place / LABEL).read_bytes(), place)
+        label = decode_label((place / LABEL).read_bytes(), place / LABEL)
         return {Path(entry.directory).name: str(entry.state) for entry in label.mirrors}
 
     def flip(self, place: Path, at: int, incarnation: int = 1) -> None:

@@ -13,6 +13,7 @@ from faulty_disk import Fault, FaultyDisk
 from journals import Source, changed, named, quick_world, seen, small_source, stream_of, take_in
 from small_show import FR, answer
 
+from hairpin import messages as m
 from hairpin.errors import DataDamaged, EngineDown, YourMistake
 from hairpin.frame import Frame
 from hairpin.journal import Follower
@@ -132,7 +133,8 @@ def test_a_disk_that_cannot_sync_gives_no_snapshot(tmp_path: Path) -> None:
 
 
 class Meanwhile:
-    """A journal in which something happens each time that one strand was read to its end."""
+    """A journal in which something happens each time that one strand was read to its end, or,
+    `after` 0, that the strands were listed."""
 
     def __init__(self, journal: DiskJournal, after: int, deeds: Iterator[object]) -> None:
         self._journal = journal
@@ -144,7 +146,10 @@ class Meanwhile:
         return self._journal.id
 
     def incarnations(self) -> list[int]:
-        return self._journal.incarnations()
+        found = self._journal.incarnations()
+        if self._after == 0:
+            next(self._deeds, None)
+        return found
 
     def follow(self, incarnation: int) -> Follower:
         inner = self._journal.follow(incarnation)
@@ -196,6 +201,22 @@ def test_one_moment_although_a_question_goes_by_meanwhile(
 
     snapshots = Snapshots(night.world, night.journal.mirrors)
     during = snapshots.take(Meanwhile(night.journal, after, deeds()), "during")
+    take_in(tmp_path / "copy", stream_of(night.journal, during))
+    Recounter(DiskJournal.open(quick_world(), tmp_path / "copy")).run()
+
+
+def test_a_gate_that_a_director_tells_of_is_there(tmp_path: Path) -> None:
+    """It is born after the strands were listed, and leased numbers before the director is read."""
+    night = DiskNight(tmp_path / "journal")
+    night.ask(0, [answer(1)], [answer(2)])
+
+    def deeds() -> Iterator[None]:
+        gate = night.add_gate()
+        night.control(m.Leased(night.clock.at_ms, gate.incarnation, 1_000, 100))
+        yield
+
+    snapshots = Snapshots(night.world, night.journal.mirrors)
+    during = snapshots.take(Meanwhile(night.journal, 0, deeds()), "during")
     take_in(tmp_path / "copy", stream_of(night.journal, during))
     Recounter(DiskJournal.open(quick_world(), tmp_path / "copy")).run()
 

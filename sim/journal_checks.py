@@ -1,0 +1,236 @@
+"""What must hold of a journal, whatever befalls its disks and its writers.
+
+`Truth` is told what was given to writers and what came of it, and compares that with everything
+that is ever read, and with what is really on the platters. It knows frames byte by byte.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import msgspec
+
+from hairpin import frame as framing
+from hairpin.frame import Frame, Kind
+from hairpin.journal import StrandEnd
+from sim.checkers import Violation
+
+SEGMENTS_SPARE = 4
+"""More than one for each frame, roll and failure there are never."""
+
+Platter = Callable[[Path], bytes | None]
+"""Durable content of a file; None if there is none."""
+Living = Callable[[], bool]
+
+
+class Strand:
+    """One incarnation, as its writer was used."""
+
+    def __init__(self, journal: int, incarnation: int, living: Living) -> None:
+        self.incarnation = incarnation
+        self._living = living
+        self.ending = False
+        """Its writer is about to seal it."""
+        self.acked: list[bytes] = []
+        """Whole frames."""
+        self.tried: set[bytes] = set()
+        """Whole frames that were given to the writer for the next place, and not acknowledged."""
+        self.end: StrandEnd | None = None
+        """As fencing told it."""
+        self.burnt = 0
+        """Calls that may have left a segment behind."""
+        self._journal = journal
+        self.chain = framing.genesis(journal, incarnation)
+
+    @property
+    def alive(self) -> bool:
+        return self._living() and not self.ending
+
+    def frame(self, kind: Kind, body: bytes, count: int) -> bytes:
+        """The bytes that this must become at the next place."""
+        place = (self._journal, self.incarnation, len(self.acked))
+        return framing.pack(kind, *place, self.chain, body, count)[0]
+
+    def last(self) -> set[bytes]:
+        """What may follow behind the last acknowledged frame: one of these, or nothing."""
+        by_fence = {self.frame(Kind.SEAL, b"", 0)} if not self.acked else set()
+        return self.tried | by_fence
+
+
+class Label(msgspec.Struct, frozen=True):
+    """What a mirror's label says, read without the product's code."""
+
+    epoch: int
+    own: str
+    members: frozenset[str]
+
+
+class Truth:
+    def __init__(self, platter: Platter, mirrors: Callable[[], Iterable[Path]]) -> None:
+        """`mirrors`: all directories that ever were one, and still can be read by the god of this
+        world, whether anybody else can or not."""
+        self._platter = platter
+        self._mirrors = mirrors
+        self.journal = 0
+        """Its id, once it is there."""
+        self.strands: dict[int, Strand] = {}
+        self.strict = True
+        """The faults are such that nothing may be lost."""
+        self.frames = 0
+
+    # --- writers ----------------------------------------------------------------------------------
+
+    def born(self, incarnation: int, living: Living) -> Strand:
+        if incarnation in self.strands:
+            raise Violation("incarnations are never used again", f"{incarnation} is")
+        self.strands[incarnation] = Strand(self.journal, incarnation, living)
+        return self.strands[incarnation]
+
+    def given(self, strand: Strand, kind: Kind, body: bytes, count: int) -> bytes:
+        """A writer is about to be asked to commit this."""
+        frame = strand.frame(kind, body, count)
+        strand.tried.add(frame)
+        strand.burnt += 1
+        return frame
+
+    def acknowledged(self, strand: Strand, frame: bytes) -> None:
+        if strand.end is not None and strand.end.frames <= len(strand.acked):
+            found = f"frame {len(strand.acked)} of {strand.incarnation}"
+            raise Violation("nothing is acknowledged behind a strand's end", found)
+        strand.acked.append(frame)
+        strand.chain = framing.unpack(frame).chain
+        strand.tried.clear()
+        self.frames += 1
+        if self.strict:
+            self._durable(strand, len(strand.acked) - 1)
+
+    def fenced(self, incarnation: int, end: StrandEnd) -> None:
+        strand = self.strands.get(incarnation)
+        if strand is None:
+            # Its writer died while it was being born.
+            strand = self.strands[incarnation] = Strand(self.journal, incarnation, lambda: False)
+        if strand.alive:
+            raise Violation("no living writer is fenced", str(incarnation))
+        known = strand.end
+        if known is not None and (known.frames, known.chain) != (end.frames, end.chain):
+            found = f"{incarnation} had {known.frames} frames, now {end.frames}"
+            raise Violation("a strand's end never moves", found)
+        strand.end = end
+
+    # --- readers ----------------------------------------------------------------------------------
+
+    def read(self, frame: Frame) -> None:
+        """Somebody was given this frame."""
+        strand = self.strands.get(frame.incarnation)
+        data = framing.packed(frame)
+        place = f"frame {frame.sequence} of incarnation {frame.incarnation}"
+        if strand is None:
+            raise Violation("nothing is read that nobody wrote", place)
+        if frame.sequence < len(strand.acked):
+            if data != strand.acked[frame.sequence]:
+                raise Violation("what was acknowledged is read as it was written", place)
+        elif frame.sequence > len(strand.acked) or data not in strand.last():
+            raise Violation("nothing is read that was not given for this place", place)
+
+    def read_to_end(self, incarnation: int, frames: int, chain: bytes) -> None:
+        """Somebody read a strand to its end without an error; each frame was shown to `read`."""
+        strand = self.strands[incarnation]
+        if frames < len(strand.acked):
+            found = f"{frames} of {len(strand.acked)} frames of incarnation {incarnation}"
+            raise Violation("what was acknowledged is read", found)
+        if strand.end is not None and (frames, chain) != (strand.end.frames, strand.end.chain):
+            found = f"{frames} frames of {incarnation}, its end was at {strand.end.frames}"
+            raise Violation("a strand's end never moves", found)
+
+    def known(self, incarnations: Iterable[int]) -> None:
+        """All strands that a journal names."""
+        missing = {n for n, strand in self.strands.items() if strand.acked} - set(incarnations)
+        if missing:
+            raise Violation("what was acknowledged is read", f"strands {sorted(missing)} are gone")
+
+    # --- platters ---------------------------------------------------------------------------------
+
+    def labels(self) -> dict[Path, Label]:
+        found = {}
+        for mirror in self._mirrors():
+            label = _label(self._platter(mirror / "journal.json"))
+            if label is not None:
+                found[mirror] = label
+        return found
+
+    def members(self) -> tuple[list[Path], int]:
+        """By the label in force: where they lie, and how many it names."""
+        labels = self.labels()
+        if not labels:
+            return [], 0
+        newest = max(labels.values(), key=lambda label: label.epoch)
+        places = [place for place, label in labels.items() if label.own in newest.members]
+        return places, len(newest.members)
+
+    def _durable(self, strand: Strand, sequence: int) -> None:
+        places, named = self.members()
+        holders = [place for place in places if self._holds(place, strand, sequence)]
+        needed = named if named <= 2 else named // 2 + 1
+        if len(holders) < max(needed, 1):
+            raise Violation(
+                "what is acknowledged is durable on its members",
+                f"frame {sequence} of {strand.incarnation}: on "
+                f"{', '.join(map(str, holders)) or 'none'} of {named}; needed: {needed}",
+            )
+
+    def _holds(self, mirror: Path, strand: Strand, sequence: int) -> bool:
+        frame = strand.acked[sequence]
+        return any(frame in data for data in self._segments(mirror, strand))
+
+    def _segments(self, mirror: Path, strand: Strand) -> Iterable[bytes]:
+        for segment in range(len(strand.acked) + strand.burnt + SEGMENTS_SPARE):
+            data = self._platter(mirror / f"{strand.incarnation:08x}-{segment:04x}.hpj")
+            if data is None:
+                return
+            yield data
+
+    def lacks(self, mirror: Path, strand: Strand, upto: int | None = None) -> int | None:
+        """The first acknowledged frame that is not on this platter, in its order; None: it has all.
+
+        `upto`: look at so many.
+        """
+        wanted = strand.acked[:upto]
+        at = 0
+        for data in self._segments(mirror, strand):
+            offset = 0
+            while at < len(wanted) and data.startswith(wanted[at], offset):
+                offset += len(wanted[at])
+                at += 1
+        return at if at < len(wanted) else None
+
+    def whole(self, mirror: Path) -> bool:
+        """Does this mirror count as a member, and hold all that was acknowledged?"""
+        return mirror in self.members()[0] and self.gap(mirror) is None
+
+    def gap(self, mirror: Path) -> str | None:
+        """What it lacks first."""
+        for strand in self.strands.values():
+            at = self.lacks(mirror, strand)
+            if at is not None:
+                return f"{mirror} lacks frame {at} of {len(strand.acked)} of {strand.incarnation}"
+        return None
+
+    def members_hold(self, strand: Strand, upto: int, when: str) -> None:
+        for mirror in self.members()[0]:
+            at = self.lacks(mirror, strand, upto)
+            if at is not None:
+                found = f"{mirror} lacks frame {at} of {strand.incarnation} {when}"
+                raise Violation("a member holds what was acknowledged", found)
+
+
+def _label(data: bytes | None) -> Label | None:
+    try:
+        raw = json.loads(data or b"")
+        own = raw.get("mirror") or raw["id"]
+        entries = raw.get("mirrors") or [{"id": own}]
+        members = [e["id"] for e in entries if e.get("state", "member") == "member"]
+        return Label(int(raw.get("epoch", 0)), own, frozenset(members))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None

@@ -1,0 +1,149 @@
+"""What befalls the mirrors of a journal in its life, and how much at a time.
+
+Harmless for what is durable, and so allowed anywhere at any time: errors that are told, full, slow
+and hanging disks, and disks that are away and come back as they were. Harmful, and so allowed only
+while another mirror is whole and well: lies, decay, and disks that never come back.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sim.disk import DiskFaults
+from sim.journal_checks import Truth
+
+if TYPE_CHECKING:
+    from sim.disk import Disks
+    from sim.universe import Universe
+
+TOLD = (
+    DiskFaults(write_eio=0.2),
+    DiskFaults(write_enospc=0.3),
+    DiskFaults(sync_eio=0.2),
+    DiskFaults(sync_eio=0.5, read_evicted=0.2),
+    DiskFaults(create_eio=0.3, rename_eio=0.2),
+    DiskFaults(create_enospc=0.5),
+    DiskFaults(open_eio=0.3, truncate_eio=0.3),
+    DiskFaults(read_eio=0.2),
+    DiskFaults(write_eio=0.05, sync_eio=0.05, rename_eio=0.05, create_eio=0.05, read_eio=0.05),
+    DiskFaults(death=0.1),
+)
+LIES = (
+    DiskFaults(sync_lost=0.2),
+    DiskFaults(sync_torn=0.2),
+    DiskFaults(sync_misdirected=0.2),
+    DiskFaults(sync_lost=0.05, sync_torn=0.05, sync_misdirected=0.05, read_evicted=0.2),
+)
+HANGS_MS = (200.0, 900.0, 1500.0, 4000.0, 15_000.0)
+LATENCIES_MS = (20.0, 300.0, 900.0, 1100.0, 3000.0)
+
+
+class Troubles:
+    def __init__(
+        self,
+        universe: Universe,
+        truth: Truth,
+        mirrors: list[Path],
+        dice: random.Random,
+    ) -> None:
+        """`mirrors`: those that the operator knows of; the list changes."""
+        self._universe = universe
+        self._truth = truth
+        self._mirrors = mirrors
+        self._dice = dice
+        self.ill: dict[Path, str] = {}
+        """Mirrors with a trouble of some duration."""
+        self.away: set[Path] = set()
+        self.lying: set[Path] = set()
+
+    @property
+    def _disks(self) -> Disks:
+        return self._universe.machine.disks
+
+    def well(self, mirror: Path) -> bool:
+        return mirror not in self.away | self.lying and self._truth.whole(mirror)
+
+    def spare(self, mirror: Path) -> bool:
+        """Would all live on if this one were lost?"""
+        return any(self.well(other) for other in self._mirrors if other != mirror)
+
+    # --- by dice ----------------------------------------------------------------------------------
+
+    def befall(self) -> None:
+        """Something new, perhaps."""
+        mirror = self._dice.choice(self._mirrors)
+        kinds: list[Callable[[Path], None]] = [self._fault, self._fault, self._hang, self._slow]
+        kinds += [self._pull, self._fill_up]
+        if not self._truth.strict or self.spare(mirror):
+            kinds += [self._lie, self._rot, self._rot]
+        if mirror not in self.ill:
+            self._dice.choice(kinds)(mirror)
+
+    def mend(self, mirror: Path | None = None) -> None:
+        """One trouble ends."""
+        if mirror is None:
+            if not self.ill:
+                return
+            mirror = self._dice.choice(list(self.ill))
+        self._disks.set_faults(mirror, DiskFaults())
+        self._disks.slow(mirror, 0.0)
+        self._disks.hang(mirror, 0.0)
+        self._disks.set_capacity(mirror, None)
+        if mirror in self.away:
+            self._disks.put_back(mirror)
+            self.away.discard(mirror)
+        self.lying.discard(mirror)
+        self._note(mirror, f"is well again: {self.ill.pop(mirror)}")
+
+    def mend_all(self) -> None:
+        for mirror in list(self.ill):
+            self.mend(mirror)
+
+    def _note(self, mirror: Path, what: str) -> None:
+        self._universe.note("fate", f"{mirror} {what}")
+
+    def _begin(self, mirror: Path, what: str) -> None:
+        self.ill[mirror] = what
+        self._note(mirror, what)
+
+    # --- harmless ---------------------------------------------------------------------------------
+
+    def _fault(self, mirror: Path) -> None:
+        faults = self._dice.choice(TOLD)
+        self._disks.set_faults(mirror, faults)
+        self._begin(mirror, str(faults))
+
+    def _hang(self, mirror: Path) -> None:
+        until_ms = self._dice.choice(HANGS_MS)
+        self._begin(mirror, f"hangs for {until_ms:.0f} ms")
+        self._disks.hang(mirror, self._universe.now_ms + until_ms)
+
+    def _slow(self, mirror: Path) -> None:
+        latency_ms = self._dice.choice(LATENCIES_MS)
+        self._begin(mirror, f"takes {latency_ms:.0f} ms for everything")
+        self._disks.slow(mirror, latency_ms)
+
+    def _fill_up(self, mirror: Path) -> None:
+        used = self._disks.space(mirror).used_bytes
+        self._begin(mirror, "is full")
+        self._disks.set_capacity(mirror, used + self._dice.choice((0, 500, 5000)))
+
+    def _pull(self, mirror: Path) -> None:
+        self._begin(mirror, "is away")
+        self.away.add(mirror)
+        self._disks.pull(mirror)
+
+    # --- harmful ----------------------------------------------------------------------------------
+
+    def _lie(self, mirror: Path) -> None:
+        faults = self._dice.choice(LIES)
+        self._begin(mirror, f"lies: {faults}")
+        self.lying.add(mirror)
+        self._disks.set_faults(mirror, faults)
+
+    def _rot(self, mirror: Path) -> None:
+        for _ in range(self._dice.choice((1, 1, 3))):
+            self._disks.rot(mirror, self._dice, "*.hpj")

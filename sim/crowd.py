@@ -5,6 +5,7 @@ People watch the wall; when it shows a question some of them take their phones, 
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, cast
@@ -91,6 +92,12 @@ class Crowd:
             if phone.manner is Manner.EARLY and self.dice.random() < self._plan.appetite:
                 wait_s = (due_ms - self._universe.now_ms) / 1000 - self.dice.uniform(0.2, 6)
                 self._later(max(wait_s, 0.0), phone.answer, asked)
+
+    async def beat(self) -> None:
+        """Wait for the others, where the network makes phones do so."""
+        if self._plan.beat_ms:
+            past_ms = self.loop.now_s * 1000 % self._plan.beat_ms
+            await asyncio.sleep((self._plan.beat_ms - past_ms) / 1000)
 
     # --- what phones do and hear ------------------------------------------------------------------
 

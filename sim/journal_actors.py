@@ -16,6 +16,7 @@ from hairpin.frame import Kind
 from hairpin.journal import Follower, Writer
 from hairpin.journal.disk import DiskJournal
 from hairpin.journal.resilver import Resilver
+from hairpin.journal.scrub import Scrub
 from hairpin.journal.snapshots import Snapshots
 from sim.checkers import Violation
 from sim.journal_checks import Strand, Truth
@@ -246,6 +247,17 @@ class Actor:
             if progress.finished:
                 self._tell(f"{mirror.directory} is a member")
                 del self._resilvers[mirror.id]
+                self.journal.mirrors.refresh()
+
+    def scrub(self) -> None:
+        """Read all mirrors, and heal what is bad."""
+        assert self.journal is not None and self.process is not None
+        scrub = Scrub(self.process.world, self.journal.mirrors.view())
+        while not scrub.step().finished:
+            pass
+        assert scrub.result is not None
+        if self._truth.strict and any(damage.frames != 0 for damage in scrub.result.damages):
+            raise Violation("nothing is lost", f"scrub: {scrub.result.damages}")
 
     def snapshot(self) -> None:
         assert self.journal is not None and self.process is not None

@@ -78,6 +78,8 @@ class Truth:
         self.strands: dict[int, Strand] = {}
         self.strict = True
         """The faults are such that nothing may be lost."""
+        self.lying: set[Path] = set()
+        """Mirrors whose disks say that they have what they have not."""
         self.frames = 0
 
     # --- writers ----------------------------------------------------------------------------------
@@ -182,7 +184,7 @@ class Truth:
 
     def _holds(self, mirror: Path, strand: Strand, sequence: int) -> bool:
         frame = strand.acked[sequence]
-        return any(frame in data for data in self._segments(mirror, strand))
+        return mirror in self.lying or any(frame in data for data in self._segments(mirror, strand))
 
     def _segments(self, mirror: Path, strand: Strand) -> Iterable[bytes]:
         for segment in range(len(strand.acked) + strand.burnt + SEGMENTS_SPARE):
@@ -200,6 +202,8 @@ class Truth:
         at = 0
         for data in self._segments(mirror, strand):
             offset = 0
+            if at and data.startswith(wanted[at - 1]):
+                at -= 1  # its sync failed in the segment before
             while at < len(wanted) and data.startswith(wanted[at], offset):
                 offset += len(wanted[at])
                 at += 1

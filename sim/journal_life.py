@@ -19,16 +19,19 @@ import typer
 from hairpin.errors import YourMistake
 from hairpin.journal.disk import DiskJournal
 from sim.checkers import Violation
+from sim.disk_files import File
+from sim.disk_system import Directory
 from sim.journal_actors import STALL_MS, Actor, Settings
 from sim.journal_checks import Truth
 from sim.journal_trouble import Troubles
-from sim.turns import Turns
+from sim.turns import Act, Turns
 from sim.universe import Universe
 
 GATES = 3
 SESSIONS = 4
 ROUNDS = 14
-HEALING_ROUNDS = 40
+HEALING_ROUNDS = 10
+STEPS = 40
 SILENT = 50
 
 
@@ -63,10 +66,10 @@ class Life:
         return Actor(self.universe, self.truth, self._settings, name, self._dice)
 
     def _platter(self, path: Path) -> bytes | None:
-        try:
-            return self._disks.durable(path)
-        except OSError:
-            return None
+        """Also of a disk that is away."""
+        directory = self._disks.disk(path).system.root.entries.get(path.parent.name)
+        node = directory.entries.get(path.name) if isinstance(directory, Directory) else None
+        return bytes(node.platter) if isinstance(node, File) else None
 
     # --- the whole life ---------------------------------------------------------------------------
 
@@ -138,11 +141,11 @@ class Life:
         """The director first: it ends what was left open, then writes itself."""
         self._settings.degraded = self._may_degrade()
         self.director.born()
-        if not self._try(self.director.open):
+        if not self._opens():
             self.troubles.mend_all()
             self._settings.degraded = False
             self.director.born()
-            if not self._try(self.director.open):
+            if not self._opens():
                 return False
         self._alone(self.director, self.director.fence_all)
         self._alone(self.director, self.director.recount)
@@ -153,7 +156,7 @@ class Life:
         """The operator is right to force it: what is here is whole."""
         return any(self.troubles.well(place) for place in self._settings.directories)
 
-    def _try(self, open: object) -> bool:
+    def _opens(self) -> bool:
         try:
             self._alone(self.director, self.director.open)
         except YourMistake as mistake:
@@ -186,17 +189,17 @@ class Life:
         self._turns.play(acts)
         self._check()
 
-    def _alone(self, actor: Actor, what) -> None:
-        if actor.alive:
+    def _alone(self, actor: Actor, what: Act) -> None:
+        if actor.process is not None and actor.alive:
             self._turns.play([(actor.process, actor.doing(what))])
 
-    def _choose(self, actor: Actor):
+    def _choose(self, actor: Actor) -> Act:
         if actor.journal is None or not actor.writes:
             return actor.start
         kinds = [actor.commit] * 6 + [actor.tend] * 3 + [actor.roll, actor.seal, actor.follow]
         if actor is self.director:
             kinds += [actor.fence_one, actor.fence_all, actor.recount, actor.follow]
-            kinds += [actor.fill] * 6 + [actor.snapshot]
+            kinds += [actor.fill] * 6 + [actor.scrub, actor.snapshot]
         return self._dice.choice(kinds)
 
     def _pass(self, ms: float) -> None:
@@ -204,9 +207,7 @@ class Life:
             self.universe.run(asyncio.sleep(ms / 1000))
 
     def _check(self) -> None:
-        if self.truth.strict and not any(
-            self.troubles.well(place) for place in self._settings.directories
-        ):
+        if self.truth.strict and not any(map(self.truth.whole, self._settings.directories)):
             gaps = [self.truth.gap(place) for place in self._settings.directories]
             raise Violation("some member holds everything", "; ".join(str(gap) for gap in gaps))
 
@@ -220,8 +221,10 @@ class Life:
         self._boot()
         for _ in range(HEALING_ROUNDS):
             self._alone(self.director, self.director.tend)
-            self._alone(self.director, self.director.fill)
+            for _ in range(STEPS):
+                self._alone(self.director, self.director.fill)
             self._pass(6000)
+        self._alone(self.director, self.director.scrub)
         self._alone(self.director, self.director.commit)
         self._alone(self.director, self.director.seal)
         self._alone(self.director, self.director.fence_all)

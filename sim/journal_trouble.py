@@ -57,29 +57,36 @@ class Troubles:
         self.ill: dict[Path, str] = {}
         """Mirrors with a trouble of some duration."""
         self.away: set[Path] = set()
-        self.lying: set[Path] = set()
 
     @property
     def _disks(self) -> Disks:
         return self._universe.machine.disks
 
     def well(self, mirror: Path) -> bool:
-        return mirror not in self.away | self.lying and self._truth.whole(mirror)
+        return mirror not in self.away | self._truth.lying and self._truth.whole(mirror)
 
     def spare(self, mirror: Path) -> bool:
-        """Would all live on if this one were lost?"""
-        return any(self.well(other) for other in self._mirrors if other != mirror)
+        """Would all live on if this one were lost? One that is ill may be ejected any time."""
+        others = (other for other in self._mirrors if other not in (mirror, *self.ill))
+        return any(self.well(other) for other in others)
+
+    def sound(self) -> bool:
+        """Is there no hidden damage, so that any member can be the last one?"""
+        members, _ = self._truth.members()
+        return not self._truth.lying and all(self._truth.gap(place) is None for place in members)
 
     # --- by dice ----------------------------------------------------------------------------------
 
     def befall(self) -> None:
         """Something new, perhaps."""
         mirror = self._dice.choice(self._mirrors)
-        kinds: list[Callable[[Path], None]] = [self._fault, self._fault, self._hang, self._slow]
-        kinds += [self._pull, self._fill_up]
-        if not self._truth.strict or self.spare(mirror):
+        spare = not self._truth.strict or self.spare(mirror)
+        kinds: list[Callable[[Path], None]] = []
+        if spare or self.sound():
+            kinds += [self._fault, self._fault, self._hang, self._slow, self._pull, self._fill_up]
+        if spare:
             kinds += [self._lie, self._rot, self._rot]
-        if mirror not in self.ill:
+        if kinds and mirror not in self.ill:
             self._dice.choice(kinds)(mirror)
 
     def mend(self, mirror: Path | None = None) -> None:
@@ -95,7 +102,7 @@ class Troubles:
         if mirror in self.away:
             self._disks.put_back(mirror)
             self.away.discard(mirror)
-        self.lying.discard(mirror)
+        self._truth.lying.discard(mirror)
         self._note(mirror, f"is well again: {self.ill.pop(mirror)}")
 
     def mend_all(self) -> None:
@@ -141,7 +148,7 @@ class Troubles:
     def _lie(self, mirror: Path) -> None:
         faults = self._dice.choice(LIES)
         self._begin(mirror, f"lies: {faults}")
-        self.lying.add(mirror)
+        self._truth.lying.add(mirror)
         self._disks.set_faults(mirror, faults)
 
     def _rot(self, mirror: Path) -> None:

@@ -71,6 +71,8 @@ class SimLanes:
     def next(self, timeout_ms: float) -> Job | None:
         """Blocks the process, and with it the world."""
         self._process.check()
+        if timeout_ms > 0:
+            timeout_ms = max(timeout_ms, ROUNDING_MS)  # or it would be no time at all
         deadline_ms = self._universe.now_ms + max(timeout_ms, 0.0)
         while not self._done:
             lane = min(self._lanes, key=lambda lane: lane.due_ms, default=None)

@@ -21,7 +21,7 @@ from sim.loop import Stuck
 from sim.node import Node, mirror_paths
 from sim.operator import Operator
 from sim.outcome import Outcome, outcome_of
-from sim.plan import FIRST_MS, PERIOD_MS, Plan
+from sim.plan import FIRST_MS, PERIOD_MS, Plan, calm_net
 from sim.process import Process
 from sim.producer import Producer
 from sim.trouble import Trouble
@@ -40,9 +40,10 @@ class Night:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.universe = universe = Universe(plan.seed)
+        universe.net.faults = calm_net(plan)
         for mirror in mirror_paths(plan.mirrors):
             universe.machine.disks.mount(mirror)
-        listener = universe.net.listener()
+        self.listener = listener = universe.net.listener()
         self.court = Court(universe, mirror_paths(plan.mirrors))
         self.node = Node(universe, plan, listener, self.court)
         self.crowd = Crowd(universe, plan, listener, self.court)

@@ -165,6 +165,7 @@ class Phone:
             self._crowd.seen(await self._ask(b"GET /now" + HEADERS))
         took_ms = int(dice.uniform(300, 4_000))
         await asyncio.sleep(took_ms / 1000)
+        await self._crowd.beat()
         choice = self._chosen(asked)
         if self.manner is Manner.FORGER:
             await self._forge(asked.number, choice)

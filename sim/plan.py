@@ -8,6 +8,8 @@ import msgspec
 
 from hairpin.show import Choice, Mode, Question, Retention, Show, TieBreak, Word
 
+from sim.net import NetFaults
+
 PROFILES = ("quiet", "crashes", "disks", "mirrors", "network", "clocks", "everything")
 QUESTIONS = 42
 FIRST_MS = 120_000
@@ -24,6 +26,9 @@ class Plan(msgspec.Struct, frozen=True):
     mirrors: int
     appetite: float
     """Probability that a fan answers a question."""
+    beat_ms: int
+    """Phones send in step with it, as in a network that lets them wait for each other, so that
+    gates commit many answers at once; 0: each when it likes."""
     gates: int = GATES
     fans: int = FANS
 
@@ -42,8 +47,14 @@ def plan_of(
     by_dice = Mode.HAND if dice.random() < 0.25 else Mode.CLOCK
     count = dice.choice((1, 1, 2, 2, 3))
     show = _show(dice, mode or by_dice, questions, fans)
-    appetite = dice.uniform(0.06, 0.18)
-    return Plan(seed, profile or drawn, show, mirrors or count, appetite, fans=fans)
+    appetite, beat_ms = dice.uniform(0.05, 0.15), dice.choice((0, 200, 1_000))
+    return Plan(seed, profile or drawn, show, mirrors or count, appetite, beat_ms, fans=fans)
+
+
+def calm_net(plan: Plan) -> NetFaults:
+    """Connections as they are while nothing goes wrong."""
+    delay_ms = (5.0, 5.0) if plan.beat_ms else (2.0, 40.0)
+    return NetFaults(delay_ms=delay_ms, split=0.1)
 
 
 def _show(dice: random.Random, mode: Mode, questions: int, fans: int) -> Show:

@@ -19,7 +19,7 @@ from sim.checkers import Violation
 from sim.disk import DiskFaults, Image
 from sim.net import NetFaults
 from sim.node import Node
-from sim.plan import FIRST_MS, PERIOD_MS, Plan
+from sim.plan import FIRST_MS, PERIOD_MS, Plan, calm_net
 
 if TYPE_CHECKING:
     from sim.process import Process
@@ -78,7 +78,7 @@ class Trouble:
         ends, self._ends = self._ends, []
         for end in ends:
             end()
-        self._universe.net.faults = NetFaults()
+        self._good_net()
         self._universe.bus.faults = BusFaults()
         self._universe.bus.cut.clear()
         for mirror in self._node.mirrors:
@@ -249,6 +249,7 @@ class Trouble:
             return dice.choice((0.0, 0.02, 0.2))
 
         net.faults = NetFaults(
+            delay_ms=calm_net(self._plan).delay_ms,
             late=some(),
             split=dice.random(),
             refuse=some(),
@@ -259,7 +260,7 @@ class Trouble:
         self._for(10, 300, self._good_net)
 
     def _good_net(self) -> None:
-        self._universe.net.faults = NetFaults(split=0.2)
+        self._universe.net.faults = calm_net(self._plan)
 
     def _bad_bus(self) -> None:
         dice, bus = self._dice, self._universe.bus

@@ -34,7 +34,9 @@ HEADER = struct.Struct("<4sBBHQIIQII16s")
 HEADER_BYTES = HEADER.size
 BODY_BYTES_MAX = 4 << 20
 FRAME_BYTES_MAX = HEADER_BYTES + BODY_BYTES_MAX
-_CRC = struct.Struct("<I")
+_FIELDS = struct.Struct("<4sBBHQIIQII")
+"""Of the header, but the chain."""
+_CRC_BLANK = bytes(4)
 _CRC_AT = 36
 _CHAIN_AT = 40
 
@@ -151,6 +153,41 @@ def unpack(data: bytes | memoryview, offset: int = 0) -> Frame:
     if known is None:
         raise Broken(offset, f"kind {kind} is unknown", torn=False)
     return Frame(known, partition, journal, incarnation, sequence, count, chain, body, offset)
+
+
+def walk(
+    data: bytes, journal: int, incarnation: int, sequence: int, upto: int | None = None, at: int = 0
+) -> tuple[int, int, int]:
+    """Verify frames of one strand from `at` on, until frame `upto`, or one that is not intact.
+
+    For gigabytes per second: looks at checksum, identity and sequence, and makes no objects; who
+    wants to know why it stops asks `unpack`. Returns where it stops, the sequence of the frame
+    that would be next, and where the last frame begins (-1: there is none).
+    """
+    value, extend, fields = google_crc32c.value, google_crc32c.extend, _FIELDS.unpack_from
+    last, ends = -1, len(data) - HEADER_BYTES
+    while at <= ends and sequence != upto:
+        magic, version, kind, _, journal_, incarnation_, _, sequence_, size, crc = fields(data, at)
+        end = at + HEADER_BYTES + size
+        if (
+            (magic, version) != (MAGIC, VERSION)
+            or (sequence_, incarnation_, journal_) != (sequence, incarnation, journal)
+            or end > len(data)
+            or size > BODY_BYTES_MAX
+            or kind not in _KINDS
+            or extend(
+                extend(value(data[at : at + _CRC_AT]), _CRC_BLANK), data[at + _CHAIN_AT : end]
+            )
+            != crc
+        ):
+            break
+        last, at, sequence = at, end, sequence + 1
+    return at, sequence, last
+
+
+def chain_at(data: bytes, at: int) -> bytes:
+    """The chain of the frame that begins there."""
+    return data[at + _CHAIN_AT : at + HEADER_BYTES]
 
 
 def follows(frame: Frame, previous: bytes) -> bool:

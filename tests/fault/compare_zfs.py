@@ -26,11 +26,13 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 import structlog
 from damage import ONE_COPY, Copy, flip_in_both, make_stale, overwrite
 from journal_pair import JournalPair
+from living_node import wait_until
 from zfs_pair import ZfsPair
 
 RECORDS = 640
 RECORD_BYTES = 64 << 10
-KILLED_AFTER_S = 0.3
+KILLED_AFTER_S = 0.1
+"""At most, after the first record."""
 
 
 class Pair(Protocol):
@@ -126,6 +128,7 @@ def killed(pair: Pair, seed: int) -> str:
 
     writer = threading.Thread(target=write)
     writer.start()
+    wait_until(lambda: stored, "the first record")
     time.sleep(dice.uniform(0, KILLED_AFTER_S))
     pair.kill()
     writer.join()

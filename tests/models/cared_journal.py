@@ -40,7 +40,8 @@ class Cared:
         return writer
 
     def die(self, writer: Writer) -> int:
-        """As by kill -9."""
+        """As by kill -9, after every disk has done what it was given."""
+        settle(writer)
         for copy in writer._copies:  # type: ignore[attr-defined]
             copy.close()
         self._living.remove(writer)
@@ -112,6 +113,12 @@ class Cared:
             self.disk.mend(place)
         for writer in self._living:
             writer._end_lanes()  # type: ignore[attr-defined]
+
+
+def settle(writer: Writer) -> None:
+    """Wait for the mirrors that were not waited for."""
+    while any(copy.busy for copy in writer._copies if copy.on):  # type: ignore[attr-defined]
+        writer._collect(100.0)  # type: ignore[attr-defined]
 
 
 def bring_up(writer: Writer) -> None:

@@ -12,9 +12,11 @@ from living_node import wait_until
 
 from hairpin.errors import DataDamaged, YourMistake
 from hairpin.journal.disk import DiskJournal
-from hairpin.journal.health import read_health
 from hairpin.journal.names import SUFFIX
+from hairpin.journal.opening import attach
 from hairpin.journal.reader import StrandReader
+from hairpin.journal.resilver import Resilver
+from hairpin.journal.scrub import Scrub
 from hairpin.world import real_world
 
 STORE = """
@@ -42,7 +44,6 @@ class JournalPair:
         self._mirrors = [directory / "a", directory / "b"]
         self._world = real_world()
         self._writer: subprocess.Popen[bytes] | None = None
-        self._degraded = False
 
     def start(self) -> None:
         DiskJournal.create(self._world, *self._mirrors)
@@ -89,23 +90,30 @@ class JournalPair:
             (self._mirrors[number] / name).write_bytes(content)
 
     def heal(self) -> str:
-        """Reads everything, as a recount does. What the journal's own book says about it."""
-        before = self._noted()
+        """A scrub; a mirror that is not known any more is replaced. What the journal says."""
+        said = []
         try:
             journal = self._open()
-        except YourMistake as refusal:
-            self._degraded = True
-            return f"refused ({refusal.message.split(':')[0]}), and forced"
-        said = []
-        for incarnation in journal.incarnations():
-            try:
-                for _ in journal.follow(incarnation).read():
-                    pass
-            except DataDamaged as damage:
-                said.append(damage.message)
-        journal.mirrors.flush_health()
-        found, healed = (now - then for now, then in zip(self._noted(), before, strict=True))
-        return "; ".join([f"{found} bad frames found, {healed} healed", *said])
+        except YourMistake:
+            said.append("opening is refused until it is forced; replaced by hand, then resilvered")
+            journal = self._open(degraded=True)
+            self._replace(journal, self._mirrors[0].with_name("new"))
+        scrub = Scrub(self._world, journal.mirrors)
+        while not scrub.step().finished:
+            pass
+        assert scrub.result is not None
+        said.append(f"{sum(scrub.result.healed.values())} frames and labels healed")
+        said += [f"{len(scrub.result.damages)} damages named by range"] * bool(scrub.result.damages)
+        return "; ".join([*said, *scrub.result.others])
+
+    def _replace(self, journal: DiskJournal, directory: Path) -> None:
+        lost = journal.mirrors.others()[0]
+        fresh = attach(self._world, journal.mirrors, directory, replaces=lost.id)
+        resilver = Resilver(self._world, journal.mirrors, fresh)
+        while not resilver.step().finished:
+            pass
+        resilver.close()
+        self._mirrors = [self._mirrors[1], directory]
 
     def lost(self, records: list[bytes]) -> int:
         """How many records cannot be read, or read wrongly."""
@@ -139,11 +147,5 @@ class JournalPair:
         if self._writer is not None:
             self._writer.kill()
 
-    def _open(self) -> DiskJournal:
-        return DiskJournal.open(self._world, *self._mirrors, degraded=self._degraded)
-
-    def _noted(self) -> tuple[int, int]:
-        """(bad frames found, healed) so far, in both mirrors."""
-        books = [read_health(self._world, mirror) for mirror in self._mirrors]
-        notes = [note for book in books for note in book.values()]
-        return sum(note.read_errors for note in notes), sum(note.healed for note in notes)
+    def _open(self, degraded: bool = False) -> DiskJournal:
+        return DiskJournal.open(self._world, *self._mirrors, degraded=degraded)

@@ -13,8 +13,10 @@ from hairpin.journal.health import Health, read_health
 from hairpin.journal.label import LABEL, Label
 from hairpin.journal.mirrors import Mirror
 from hairpin.journal.reader import StrandReader
+from hairpin.journal.scrub import Scrub
 from hairpin.node.data import open_journal
 from hairpin.tally.recount import Recount, Recounter
+from hairpin.world import real_world
 
 
 def settings(*mirrors: Path, more: str = "") -> str:
@@ -47,11 +49,21 @@ def wait_state(node: LivingNode, mirror: Path, state: str, *readable: Path) -> N
 def health(node: LivingNode) -> Health:
     """What was noted against any mirror, added up."""
     journal = open_journal(node.data)
-    books = [read_health(journal._world, m.directory) for m in journal.mirrors.all()]
+    books = [read_health(real_world(), m.directory) for m in journal.mirrors.all()]
     total = Health()
     for note in [note for book in books for note in book.values()]:
         total = total.plus(note)
     return total
+
+
+def scrub(node: LivingNode) -> dict[str, int]:
+    """Of a node that has ended: directory to how much was healed there. Nothing may be lost."""
+    scrub = Scrub(real_world(), open_journal(node.data).mirrors)
+    while not scrub.step().finished:
+        pass
+    assert scrub.result is not None
+    assert scrub.result.clean, scrub.result
+    return scrub.result.healed
 
 
 class OneMirror:

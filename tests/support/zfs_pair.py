@@ -20,6 +20,8 @@ DISK_BYTES = 80 * MIB
 LABELS_BYTES = 4 * MIB
 """Two labels and the boot block at the start; two more labels of 256 KiB at the end."""
 POOL = "hairpinpair"
+UNREMEMBERED = ("-o", "cachefile=none")
+"""A daemon that starts later knows nothing of this pool."""
 SOCKETS = ("/var/run/zfs", "/var/lock/zfs")
 
 
@@ -37,7 +39,15 @@ class ZfsPair:
         for image in self._images:
             with image.open("wb") as file:
                 file.truncate(DISK_BYTES)
-        made = ["create", "-m", str(self._point), POOL, "mirror", *map(str, self._images)]
+        made = [
+            "create",
+            *UNREMEMBERED,
+            "-m",
+            str(self._point),
+            POOL,
+            "mirror",
+            *map(str, self._images),
+        ]
         _run("zpool", *made)
         _run("zfs", "set", "compression=off", POOL)
 
@@ -72,7 +82,7 @@ class ZfsPair:
         _run("zpool", "export", POOL)
 
     def open(self) -> None:
-        _run("zpool", "import", "-d", str(self._images[0].parent), POOL)
+        _run("zpool", "import", *UNREMEMBERED, "-d", str(self._images[0].parent), POOL)
 
     def copies(self, labels: bool = False) -> list[Copy]:
         """Of all its bytes, or without the labels."""
@@ -138,10 +148,7 @@ class ZfsPair:
 
     def recover(self) -> None:
         self.wake()
-        if subprocess.run(["zfs", "mount", "-a"], check=False).returncode != 0 or not (
-            self._records.exists()
-        ):
-            _run("zpool", "import", "-f", "-d", str(self._images[0].parent), POOL)
+        _run("zpool", "import", "-f", *UNREMEMBERED, "-d", str(self._images[0].parent), POOL)
 
     def end(self) -> None:
         subprocess.run(["zpool", "destroy", "-f", POOL], check=False, capture_output=True)

@@ -105,7 +105,12 @@ class Copy:
 
     def mark_ejected(self) -> bool:
         """Tell all processes that this one goes on without the mirror."""
-        return self._ejected_fd < 0 or self._locks(self._ejected_fd, shared=True)
+        if self._ejected_fd < 0:
+            return True
+        try:
+            return self._disk.lock(self._ejected_fd, shared=True)
+        except OSError:
+            return True  # where no lock can be taken, everybody takes the mirror for ejected
 
     def unmark(self) -> None:
         if self._ejected_fd >= 0:

@@ -47,14 +47,10 @@ def strand_locks(disk: Disk, mirrors: Mirrors, incarnation: int) -> Iterator[boo
     first = segment_name(incarnation, 0)
     try:
         for mirror in mirrors.members():
-            try:
-                disk.size(mirror.directory / first)
+            with _explained(f"ask in {mirror.directory} if strand {incarnation} is written to"):
+                if not _exists(disk, mirror.directory / first):
+                    continue  # its writer died before it came here
                 fds.append(open_or_create(disk, mirror.directory / lock_name(incarnation)))
-            except OSError as error:
-                log.warning(
-                    "a lock cannot be asked", mirror=str(mirror.directory), why=error.strerror
-                )
-            else:
                 dead = disk.lock(fds[-1]) and dead
         if not fds:
             path = mirrors.members()[0].directory / first
@@ -94,13 +90,15 @@ def _make_equal(disk: Disk, mirrors: Mirrors, reader: StrandReader) -> int:
 
 
 def _drop_behind(disk: Disk, directory: Path, reader: StrandReader) -> int:
-    """Cut off what lies behind the last whole frame; make the rest durable."""
+    """Cut off what no reader takes: behind the last whole frame, and what failed writes left at
+    the ends of segments before. Make the rest durable."""
     dropped = 0
+    ends = reader.ends | {reader.segment: reader.offset}
     for segment in segments(disk, directory, reader.incarnation):
-        if segment < reader.segment:
-            continue
+        end = ends.get(segment, 0)
+        if segment < reader.segment and segment not in ends:
+            continue  # the reader began behind it
         path = directory / segment_name(reader.incarnation, segment)
-        end = reader.offset if segment == reader.segment else 0
         torn = max(disk.size(path) - end, 0)
         fd = disk.open(path)
         try:
@@ -132,10 +130,15 @@ def _level(disk: Disk, mirror: Mirror, reader: StrandReader) -> None:
 
 
 def _has(disk: Disk, path: Path, size_bytes: int) -> bool:
+    return _exists(disk, path) and disk.size(path) == size_bytes
+
+
+def _exists(disk: Disk, path: Path) -> bool:
     try:
-        return disk.size(path) == size_bytes
+        disk.size(path)
     except FileNotFoundError:
         return False
+    return True
 
 
 def segments(disk: Disk, directory: Path, incarnation: int) -> list[int]:

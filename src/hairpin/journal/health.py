@@ -12,6 +12,18 @@ HEALTH = "health.json"
 _BYTES_MAX = 1 << 20
 
 
+class Scrubbed(msgspec.Struct, frozen=True):
+    """What the last scrub found in one mirror."""
+
+    at_ms: int
+    bytes: int
+    """Read there."""
+    healed: int
+    """Frames."""
+    errors: int
+    """Ranges that are bad in all mirrors, or could not be healed in this one."""
+
+
 class Health(msgspec.Struct, frozen=True):
     """Counts since the mirror joined."""
 
@@ -23,6 +35,7 @@ class Health(msgspec.Struct, frozen=True):
     ejected: int = 0
     last_ms: int | None = None
     last: str = ""
+    scrubbed: Scrubbed | None = None
 
     def plus(self, other: Health) -> Health:
         return Health(
@@ -32,7 +45,12 @@ class Health(msgspec.Struct, frozen=True):
             self.ejected + other.ejected,
             other.last_ms or self.last_ms,
             other.last or self.last,
+            max(self.scrubbed, other.scrubbed, key=_when),
         )
+
+
+def _when(scrubbed: Scrubbed | None) -> int:
+    return scrubbed.at_ms if scrubbed is not None else -1
 
 
 def read_health(world: World, directory: Path) -> dict[str, Health]:
@@ -56,6 +74,9 @@ class HealthBook:
     ) -> None:
         news = Health(read, healed, write, out, self._world.clock.now_ms(), why)
         self._news[mirror] = self._news.get(mirror, Health()).plus(news)
+
+    def note_scrub(self, mirror: str, found: Scrubbed) -> None:
+        self._news[mirror] = self._news.get(mirror, Health()).plus(Health(scrubbed=found))
 
     @property
     def waiting(self) -> bool:

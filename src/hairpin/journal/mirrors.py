@@ -190,7 +190,9 @@ class Mirrors:
 
     # --- healing ----------------------------------------------------------------------------------
 
-    def heal(self, mirror: Mirror, name: str, offset: int, data: bytes, why: str) -> bool:
+    def heal(
+        self, mirror: Mirror, name: str, offset: int, data: bytes, why: str, frames: int = 1
+    ) -> bool:
         """Write good bytes over bad ones; False if this mirror cannot be written, either."""
         path = mirror.directory / name
         log.warning("a bad copy was found", file=str(path), at_byte=offset, why=why)
@@ -198,9 +200,9 @@ class Mirrors:
             overwrite(self.disk, path, offset, data)
         except OSError as error:
             log.error("it cannot be healed", file=str(path), why=error.strerror)
-            self.health.note(mirror.id, f"{why}; healing failed: {error.strerror}", read=1)
+            self.health.note(mirror.id, f"{why}; healing failed: {error.strerror}", read=frames)
             return False
-        self.health.note(mirror.id, why, read=1, healed=1)
+        self.health.note(mirror.id, why, read=frames, healed=frames)
         return True
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import count
+from pathlib import Path
 
 from hairpin import frame as framing
-from hairpin.errors import DataDamaged, EngineDown
+from hairpin.errors import DataDamaged, EngineDown, HairpinError
 from hairpin.frame import Broken, Frame
 from hairpin.journal.mirrors import Mirror, Mirrors
 from hairpin.journal.names import parse_name, segment_name
@@ -40,14 +41,19 @@ class StrandReader:
         self.incarnation = incarnation
         self.segment = 0
         self.offset = 0
+        self.ends: dict[int, int] = {}
+        """Size of what counts in the segments that were read before this one."""
         self.frames = 0
         self.chain = framing.genesis(mirrors.journal, incarnation)
         self.torn: Broken | None = None
         """Why the last read without a limit stopped before the end of the file."""
+        self._silent: dict[str, str] = {}
+        """Mirrors that could not be read since the last read began, by id, and why."""
 
     def read(self, upto_frames: int | None = None) -> Iterator[Frame]:
         """Frames that were not read yet, until `upto_frames` were, or all intact ones."""
         self.torn = None
+        self._silent.clear()
         if self._end_frames is not None:
             asked = self._end_frames if upto_frames is None else upto_frames
             upto_frames = min(self._end_frames, asked)
@@ -60,6 +66,8 @@ class StrandReader:
                 raise self._damaged(self.torn.why if self.torn else f"frame {stop - 1} is missing")
             if following is None or self.frames < following[1]:
                 return
+            self.ends |= dict.fromkeys(range(self.segment, following[0]), 0)
+            self.ends[self.segment] = self.offset
             self.segment = following[0]
             self.offset = 0
             self.torn = None
@@ -134,6 +142,7 @@ class StrandReader:
                     return segment, first.sequence
             if missing:
                 self._expect_none_after(segment)
+                self._expect_witnesses()
                 return None
             for start, why in starts:
                 self._judge_end(start, why, segment)
@@ -142,10 +151,18 @@ class StrandReader:
     def _expect_none_after(self, segment: int) -> None:
         """Segments are numbered without gaps: a later one means that this one was removed."""
         for mirror in self._judges():
-            names = [parse_name(name) for name in self._disk.list(mirror.directory)]
+            names = [parse_name(name) for name in self._names(mirror)]
             own = {name[1] for name in names if name is not None and name[0] == self.incarnation}
             if any(other > segment for other in own):
                 raise self._damaged("the file is missing, but later segments are here", segment)
+
+    def _names(self, mirror: Mirror) -> list[str]:
+        """None of them if the disk cannot tell, and others may."""
+        try:
+            return self._disk.list(mirror.directory)
+        except OSError as error:
+            self._unreadable(mirror, mirror.directory, error)
+            return []
 
     def _read_segment(self, stop: int | None) -> Iterator[Frame]:
         size_bytes = _CHUNK_BYTES
@@ -160,6 +177,7 @@ class StrandReader:
                 why = self.torn
                 at_end = len(data) < size_bytes
                 if why is None and at_end and stop is None and not self._elsewhere_more():
+                    self._expect_witnesses()
                     return
                 if why is None and not at_end:
                     size_bytes = _CHUNK_BYTES
@@ -173,6 +191,7 @@ class StrandReader:
             if other is None and stop is None:
                 other = self._last_resort(why)
             if other is None:
+                self._expect_witnesses()
                 return
             size_bytes = _CHUNK_BYTES
             yield other
@@ -218,8 +237,10 @@ class StrandReader:
             try:
                 if self._disk.size(mirror.directory / name) > self.offset:
                     return True
-            except OSError:
+            except FileNotFoundError:
                 continue
+            except OSError as error:
+                self._unreadable(mirror, mirror.directory / name, error)
         return False
 
     def _elsewhere(self, why: Broken | None, copies: list[Mirror]) -> Frame | None:
@@ -281,12 +302,15 @@ class StrandReader:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            if len(self._copies()) == 1:
-                raise EngineDown(
-                    f"cannot read {path}: {error.strerror}", "Look at the disk."
-                ) from error
-            self._mirrors.health.note(mirror.id, f"{path.name}: {error.strerror}", read=1)
+            self._unreadable(mirror, path, error)
             return None
+
+    def _unreadable(self, mirror: Mirror, path: Path, error: OSError) -> None:
+        """Note it; raises EngineDown if there is no other mirror."""
+        if len(self._copies()) == 1:
+            raise EngineDown(f"cannot read {path}: {error.strerror}", "Look at the disk.") from error
+        self._silent[mirror.id] = f"{path}: {error.strerror}"
+        self._mirrors.health.note(mirror.id, f"{path.name}: {error.strerror}", read=1)
 
     # --- judging ----------------------------------------------------------------------------------
 
@@ -309,12 +333,19 @@ class StrandReader:
         """No member has the next frame. If that is damage, one that is no member may have it."""
         try:
             self._judge_all()
-        except DataDamaged:
+        except HairpinError:
             other = self._elsewhere(why, self._copies())
             if other is None:
                 raise
             return other
         return None
+
+    def _expect_witnesses(self) -> None:
+        """Whoever cannot be read may have more: of those that hold a frame one must answer."""
+        judges = self._judges()
+        holders = len(judges) if len(judges) <= 2 else len(judges) // 2 + 1
+        if sum(mirror.id in self._silent for mirror in judges) >= holders:
+            raise self._damaged("the end cannot be seen")
 
     def _judge_all(self) -> None:
         """No member has a good frame here: is this the end, or damage?"""
@@ -341,16 +372,20 @@ class StrandReader:
         if framing.intact_frame_after(data, 0) is not None:
             raise self._damaged(f"{broken.why}, but intact frames follow", segment)
 
-    def _damaged(self, why: str, segment: int | None = None) -> DataDamaged:
+    def _damaged(self, why: str, segment: int | None = None) -> HairpinError:
+        """DataDamaged, unless a member that cannot be read now may know better."""
         segment = self.segment if segment is None else segment
         path = self.source.directory / segment_name(self.incarnation, segment)
         copies = len(self._copies())
         others = f" (and no better in {copies - 1} other mirrors)" if copies > 1 else ""
-        return DataDamaged(
-            f"journal damaged: {path} at byte {self.offset if segment == self.segment else 0}, "
-            f"after {self.frames} frames of incarnation {self.incarnation}: {why}{others}",
-            RESTORE,
+        place = (
+            f"{path} at byte {self.offset if segment == self.segment else 0}, "
+            f"after {self.frames} frames of incarnation {self.incarnation}: {why}{others}"
         )
+        silent = [self._silent[m.id] for m in self._judges() if m.id in self._silent]
+        if silent:
+            return EngineDown(f"{place}; cannot read {'; '.join(silent)}", "Look at the disk.")
+        return DataDamaged(f"journal damaged: {place}", RESTORE)
 
 
 class Misplaced(Broken):

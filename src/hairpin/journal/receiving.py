@@ -11,6 +11,7 @@ import msgspec
 from hairpin.errors import EngineDown
 from hairpin.journal.increment import StandingReplica
 from hairpin.journal.label import LABEL
+from hairpin.journal.labels import SPARE
 from hairpin.journal.opening import find_mirrors
 from hairpin.journal.replica import NewReplica, Target
 from hairpin.journal.sending import Progress
@@ -65,7 +66,7 @@ def receive(
 
 
 def _target(world: World, directory: Path) -> Target:
-    if LABEL in world.disk.list(directory):
+    if {LABEL, SPARE} & set(world.disk.list(directory)):
         return StandingReplica(world, directory, find_mirrors(world, [directory]))
     return NewReplica(world, directory)
 

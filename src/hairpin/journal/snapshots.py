@@ -27,6 +27,9 @@ from hairpin.world import World
 
 log = structlog.get_logger()
 
+WAIT_MS = 2_000
+ROUNDS_MAX = 10_000
+"""So long another mirror may be behind the one that was read: its writer is at it."""
 REMEDY = "Delete it with `hairpin journal snapshot DIR NAME --delete`, and take another."
 
 
@@ -53,8 +56,9 @@ class Snapshots:
                 "Snapshots never change: choose another name, or delete that one first.",
             )
         reached = cut(journal, progress)
-        for incarnation in reached:
-            self._sync(incarnation)
+        self._mirrors.refresh()
+        for incarnation, reach in reached.items():
+            self._sync(incarnation, reach.bytes)
         snapshot = make_snapshot(name, journal.id, at_ms, reached)
         self._mirrors.write_everywhere(f"{FOLDER}/{file_name(name)}", encode_snapshot(snapshot))
         return snapshot
@@ -197,34 +201,53 @@ class Snapshots:
             for incarnation, reach in snapshot.strands.items()
         )
 
-    def _sync(self, incarnation: int) -> None:
+    def _sync(self, incarnation: int, size_bytes: int) -> None:
         """Make what was read as durable as an acknowledged frame.
 
-        What a reader finds may not be synced yet. Only the end can lack that: a writer goes on
-        when a frame is durable, and a segment before the last but one was left long ago.
+        What a reader finds in one mirror may not be synced yet, nor written in the others.
         """
         members = self._mirrors.members()
         enough = len(members) if len(members) <= 2 else len(members) // 2 + 1
         failures = []
         for mirror in members:
-            try:
-                self._sync_mirror(mirror.directory, incarnation)
-            except OSError as error:
-                log.warning("cannot sync a mirror", mirror=str(mirror.directory), why=str(error))
-                failures.append(f"{mirror.directory}: {error.strerror}")
+            why = self._sync_mirror(mirror.directory, incarnation, size_bytes)
+            if why is not None:
+                log.warning("cannot sync a mirror", mirror=str(mirror.directory), why=why)
+                failures.append(f"{mirror.directory}: {why}")
         if len(members) - len(failures) < enough:
             raise EngineDown(
                 f"cannot make the journal durable: {'; '.join(failures)}",
-                "Look at the disk; a mirror that fails while a show runs is left soon. Try again.",
+                "Look at the disk, then try again; a mirror that fails while a show runs is left "
+                "soon.",
             )
 
-    def _sync_mirror(self, directory: Path, incarnation: int) -> None:
-        disk = self._world.disk
-        parsed = map(parse_name, disk.list(directory))
-        segments = sorted(n[1] for n in parsed if n is not None and n[0] == incarnation)
-        for segment in segments[-2:]:
-            fd = disk.open(directory / segment_name(incarnation, segment))
-            try:
-                disk.sync(fd)
-            finally:
-                disk.close(fd)
+    def _sync_mirror(self, directory: Path, incarnation: int, size_bytes: int) -> str | None:
+        """None if so many bytes of a strand are durable there, else why not.
+
+        Only the end can lack that: a writer goes on when a frame is durable, and a segment before
+        the last but one was left long ago.
+        """
+        disk, clock = self._world.disk, self._world.clock
+        until_ms = clock.monotonic_ms() + WAIT_MS
+        try:
+            for _ in range(ROUNDS_MAX):
+                parsed = map(parse_name, disk.list(directory))
+                segments = sorted(n[1] for n in parsed if n is not None and n[0] == incarnation)
+                paths = [directory / segment_name(incarnation, segment) for segment in segments]
+                there = sum(disk.size(path) for path in paths)
+                for path in paths[-2:]:
+                    self._sync_file(path)
+                if there >= size_bytes:
+                    return None
+                if clock.monotonic_ms() > until_ms:
+                    break
+        except OSError as error:
+            return str(error.strerror)
+        return f"it lacks frames of incarnation {incarnation} that another one has"
+
+    def _sync_file(self, path: Path) -> None:
+        fd = self._world.disk.open(path)
+        try:
+            self._world.disk.sync(fd)
+        finally:
+            self._world.disk.close(fd)

@@ -192,13 +192,16 @@ class Stage:
     def _catch_up(self, journal: Journal, past: Past, known: list[int], writer: Writer) -> None:
         """Read what earlier processes left: directors first, then everyone; fence the dead."""
         owners = [n for n in directors(journal) if n in known]
-        self._together = {n: m.Synced(n, 0) for n in known if n not in owners}
-        for incarnation in [*owners, *self._together]:
+        others = [n for n in known if n not in owners]
+        # Our own strand is read when those of earlier directors have been: what it says holds.
+        self._together = {n: m.Synced(n, 0) for n in (*others, writer.incarnation)}
+        for incarnation in [*owners, *others]:
             fenced = past.fenced.get(incarnation)
             if fenced is None:
                 self.director.fence(incarnation)
             else:
                 self._synced(m.Synced(incarnation, fenced.frames))
+        del self._together[writer.incarnation]
         self.keeper.synced(writer.synced)
         together, self._together = self._together, {}
         for incarnation, damage in self.keeper.catch_up(together.values()).items():

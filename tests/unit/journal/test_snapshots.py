@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -323,6 +324,15 @@ class Unsyncable(Watching):
         super().sync(fd)
 
 
+def all_alike(*mirrors: Path) -> None:
+    """An acknowledgement needs a majority only: wait for the others."""
+    name = "00000001-0000.hpj"
+    until = time.monotonic() + 60
+    while len({(mirror / name).read_bytes() for mirror in mirrors}) > 1:
+        assert time.monotonic() < until, "the mirrors stay apart"
+        time.sleep(0.01)
+
+
 @pytest.mark.parametrize(
     ("mirrors", "failing", "suffices"),
     [("a", "a", False), ("ab", "b", False), ("abc", "b", True), ("abc", "bc", False)],
@@ -334,6 +344,7 @@ def test_as_many_mirrors_must_sync_as_an_acknowledgement_needs(
     source = Source(*(tmp_path / name for name in mirrors))
     source.born()
     source.write(1, b"a0")
+    all_alike(*(tmp_path / name for name in mirrors))
     world = real_world(disk=Unsyncable(*(tmp_path / name for name in failing)))
     journal = DiskJournal.open(world, tmp_path / "a")
     snapshots = Snapshots(world, journal.mirrors)
@@ -343,3 +354,41 @@ def test_as_many_mirrors_must_sync_as_an_acknowledgement_needs(
         with pytest.raises(EngineDown, match="cannot make the journal durable"):
             snapshots.take(journal, "one")
         assert snapshots.all() == ([], [])
+
+
+@pytest.mark.parametrize(("mirrors", "suffices"), [("ab", False), ("abc", True)])
+def test_a_mirror_that_lacks_the_last_frame_does_not_count(
+    tmp_path: Path, mirrors: str, suffices: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hairpin.journal.snapshots.WAIT_MS", 20)
+    source = Source(*(tmp_path / name for name in mirrors))
+    source.born()
+    source.write(1, b"a0", b"a1")
+    all_alike(*(tmp_path / name for name in mirrors))
+    path = tmp_path / "b" / "00000001-0000.hpj"
+    path.write_bytes(path.read_bytes()[:-58])
+    if suffices:
+        assert source.take("one").frames == 2
+    else:
+        with pytest.raises(EngineDown, match=r"/b: it lacks frames of incarnation 1"):
+            source.take("one")
+
+
+def test_a_mirror_that_is_a_moment_behind_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = Source(tmp_path / "a", tmp_path / "b")
+    source.born()
+    source.write(1, b"a0", b"a1")
+    path = tmp_path / "b" / "00000001-0000.hpj"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-58])
+    syncs = iter(range(10))
+
+    def writer_comes(fd: int) -> None:
+        if next(syncs) == 5:
+            path.write_bytes(whole)
+
+    monkeypatch.setattr(source.world.disk, "sync", writer_comes)
+    assert source.take("one").frames == 2
+    assert next(syncs) == 7

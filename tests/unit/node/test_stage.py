@@ -8,7 +8,16 @@ import pytest
 from disk_night import FixedClock
 from faulty_disk import Fault, FaultyDisk
 from inline_worker import InlineWorker
-from small_show import Answer, answer, armed, make_question, make_show, opened_ms, records_of
+from small_show import (
+    EPOCH_MS,
+    Answer,
+    answer,
+    armed,
+    make_question,
+    make_show,
+    opened_ms,
+    records_of,
+)
 
 from hairpin import messages as m
 from hairpin.errors import EngineDown
@@ -129,6 +138,15 @@ def test_the_show_is_armed_once(stand: Stand) -> None:
     stand.restart()
     stand.restart()
     assert len(stand.records(m.Armed)) == 1
+
+
+def test_answers_count_from_the_epoch_of_the_last_arming(stand: Stand) -> None:
+    """It stands in the youngest strand, of which news come while older ones are being read."""
+    stand.kill(stand.stage.director._writer)
+    later = armed(SHOW, EPOCH_MS + 50_000)
+    keeper = Keeper(stand.journal, stand.clock, InlineWorker())
+    Stage(stand.world, stand.data, stand.keys, later, (), "http://x", keeper=keeper)
+    assert keeper.book.armed == later
 
 
 def test_earlier_stages_and_dead_gates_are_fenced_and_living_ones_are_not(stand: Stand) -> None:

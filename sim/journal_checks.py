@@ -32,7 +32,7 @@ class Strand:
         self.incarnation = incarnation
         self._living = living
         self.ending = False
-        """Its writer is about to seal it."""
+        """Its writer is about to seal it, or has lost its lock: others may end it."""
         self.acked: list[bytes] = []
         """Whole frames."""
         self.tried: set[bytes] = set()
@@ -78,6 +78,8 @@ class Truth:
         self.strands: dict[int, Strand] = {}
         self.strict = True
         """The faults are such that nothing may be lost."""
+        self.quiet = True
+        """No mirror has any trouble now."""
         self.lying: set[Path] = set()
         """Mirrors whose disks say that they have what they have not."""
         self.frames = 0

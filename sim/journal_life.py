@@ -175,6 +175,7 @@ class Life:
             self.troubles.mend()
 
     def _round(self) -> None:
+        self.truth.quiet = not self.troubles.ill
         actors = self._dice.sample(self._actors(), self._dice.choice((1, 2, 2, 3, 4)))
         acts = []
         for actor in actors:
@@ -216,6 +217,7 @@ class Life:
     def _recover(self) -> None:
         """All is well again: everything must come right by itself."""
         self.troubles.mend_all()
+        self.truth.quiet = True
         self.universe.machine.power_cut()
         self._settings.degraded = False
         self._boot()

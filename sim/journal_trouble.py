@@ -142,6 +142,8 @@ class Troubles:
         self._begin(mirror, "is away")
         self.away.add(mirror)
         self._disks.pull(mirror)
+        for strand in self._truth.strands.values():
+            strand.ending = True  # whoever writes to it there has lost its lock
 
     # --- harmful ----------------------------------------------------------------------------------
 

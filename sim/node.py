@@ -57,7 +57,7 @@ class Node:
         self.mirrors = mirror_paths(plan.mirrors)
         self.settings = Settings(
             gates=plan.gates,
-            queue_max=200,
+            queue_max=plan.queue_max,
             connections_max=600,
             mirrors=tuple(str(path) for path in self.mirrors[1:]),
         )

@@ -17,6 +17,8 @@ PERIOD_MS = 600_000
 """A question every ten minutes: 42 of them take seven hours."""
 GATES = 3
 FANS = 300
+WHIM = 0.12
+QUEUE_MAX = 200
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -31,6 +33,12 @@ class Plan(msgspec.Struct, frozen=True):
     gates commit many answers at once; 0: each when it likes."""
     gates: int = GATES
     fans: int = FANS
+    whim: float = WHIM
+    """Probability of a whim of the producer at each question."""
+    queue_max: int = QUEUE_MAX
+    """Answers that a gate may have waiting."""
+    troubles: tuple[str, ...] | None = None
+    """What may go wrong; None: what the profile says."""
 
 
 def plan_of(

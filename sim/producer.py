@@ -20,8 +20,6 @@ from sim.plan import FIRST_MS, PERIOD_MS, Plan
 if TYPE_CHECKING:
     from sim.universe import Universe
 
-WHIM = 0.12
-"""Probability of a whim at each question."""
 LOOK_S = 1.5
 """How often a button is pressed again that did not work."""
 TRIES_MAX = 400
@@ -49,7 +47,7 @@ class Producer:
         for index in range(len(self._plan.show.questions)):
             at_s = began_s + (FIRST_MS + index * PERIOD_MS) / 1000
             await asyncio.sleep(at_s - self._universe.loop.now_s - 30)
-            if self._dice.random() < WHIM:
+            if self._dice.random() < self._plan.whim:
                 await self._whim(index)
             await asyncio.sleep(max(at_s - self._universe.loop.now_s, 0))
             if by_hand:

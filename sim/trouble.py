@@ -94,10 +94,11 @@ class Trouble:
             )
 
     def _schedule(self) -> list[tuple[float, str]]:
-        kinds, dice = TROUBLES[self._plan.profile], self._dice
+        plan, dice = self._plan, self._dice
+        kinds = TROUBLES[plan.profile] if plan.troubles is None else plan.troubles
         if not kinds:
             return []
-        questions = len(self._plan.show.questions)
+        questions = len(plan.show.questions)
         times = []
         for _ in range(dice.randint(3, MOST)):
             asked_s = (FIRST_MS + dice.randrange(questions) * PERIOD_MS) / 1000

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import logging
 import random
+import re
 import sys
 import tempfile
 import threading
@@ -109,8 +110,9 @@ def _heal(pair: Pair, records: list[bytes]) -> str:
     took_s = time.monotonic() - began
     lost = pair.lost(records)
     again = pair.heal() if not lost else ""
-    clean = "" if not again else f"; a second look: {again}"
-    return f"{said}; lost {lost} of {len(records)} records; {took_s:.1f} s{clean}"
+    what = f"{lost} of {len(records)} records lost" if lost else "nothing lost"
+    clean = f"; a second look: {again}" if re.search("[1-9]", again) else ""
+    return f"{said}; {what}; {took_s:.1f} s{clean}"
 
 
 def killed(pair: Pair, seed: int) -> str:

@@ -111,6 +111,7 @@ def rounds(show: int) -> int:
     return min(ROUNDS_A_SHOW, ROUNDS - show * ROUNDS_A_SHOW)
 
 
+@pytest.mark.timeout(60 + 12 * ROUNDS_A_SHOW)
 @pytest.mark.parametrize("show", range(-(-ROUNDS // ROUNDS_A_SHOW)))
 def test_rounds_of_kill_9(
     node: Callable[..., LivingNode], crowds: list[SmallCrowd], tmp_path: Path, show: int

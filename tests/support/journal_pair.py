@@ -102,7 +102,7 @@ class JournalPair:
         while not scrub.step().finished:
             pass
         assert scrub.result is not None
-        said.append(f"{sum(scrub.result.healed.values())} frames and labels healed")
+        said.append(f"{sum(scrub.result.healed.values())} frames healed")
         said += [f"{len(scrub.result.damages)} damages named by range"] * bool(scrub.result.damages)
         return "; ".join([*said, *scrub.result.others])
 

@@ -119,9 +119,11 @@ class ZfsPair:
         status = self._wait("scrub in progress")
         said += re.findall(r"([\d.]+[KMG]? (?:repaired|resilvered))", status)
         counts = [line.split() for line in status.splitlines() if ".img" in line]
-        said.append(f"CKSUM {max(int(_plain(line[4])) for line in counts if len(line) > 4)}")
-        damaged = re.search(r"errors: (?!No known)(.*)", status)
-        return "; ".join([*said, *([damaged[1].strip()] if damaged else [])])
+        errors = max(int(_plain(line[4])) for line in counts if len(line) > 4)
+        said.append(f"{errors} checksum errors")
+        if re.search(r"errors: (?!No known)", status):
+            said.append("the file is named as damaged")
+        return "; ".join(said)
 
     def lost(self, records: list[bytes]) -> int:
         """How many records cannot be read, or read wrongly."""

@@ -173,6 +173,7 @@ class Copy:
             self._segment = -1
 
     def _begin(self, segment: int) -> None:
+        self._expect_own_lock()
         path = self.mirror.directory / segment_name(self._incarnation, segment)
         try:
             fd = self._disk.create(path)
@@ -222,6 +223,16 @@ class Copy:
         if self._lock_fd < 0:
             path = self.mirror.directory / lock_name(self._incarnation)
             self._lock_fd = open_or_create(self._disk, path)
+
+    def _expect_own_lock(self) -> None:
+        """Raises OSError if the file system was away meanwhile, and our lock with it: others may
+        have found the strand without a writer, and ended it."""
+        fd = open_or_create(self._disk, self.mirror.directory / lock_name(self._incarnation))
+        try:
+            if self._disk.lock(fd):
+                raise OSError(errno.ENODEV, "it was away meanwhile", str(self.mirror.directory))
+        finally:
+            self._disk.close(fd)
 
     def _close_segment(self) -> None:
         if self._fd >= 0:

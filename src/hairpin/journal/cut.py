@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
+
 from hairpin.errors import EngineDown
 from hairpin.frame import Frame, Kind
 from hairpin.journal import Follower, Readable, decode_control
-from hairpin.journal.snapshot import Reach
 from hairpin.messages import Born
 
 ROUNDS_MAX = 1000
@@ -24,7 +25,17 @@ Progress = Callable[[int], None]
 """Told how many more bytes were read."""
 
 
-def cut(journal: Readable, progress: Progress | None = None) -> dict[int, Reach]:
+class Extent(msgspec.Struct, frozen=True):
+    """How far one strand had got."""
+
+    frames: int
+    size_bytes: int
+    answers: int
+    chain: bytes
+    """After the last of these frames."""
+
+
+def cut(journal: Readable, progress: Progress | None = None) -> dict[int, Extent]:
     """How far each strand had got at one moment, every frame verified.
 
     Raises DataDamaged with the range that cannot be read; EngineDown if directors never pause.
@@ -40,7 +51,7 @@ def cut(journal: Readable, progress: Progress | None = None) -> dict[int, Reach]
         listed = all(incarnation in strands for incarnation in journal.incarnations())
         directors = [strand for strand in strands.values() if strand.may_direct]
         if listed and not any(strand.advance() for strand in directors):
-            return {incarnation: strands[incarnation].reach for incarnation in sorted(strands)}
+            return {incarnation: strands[incarnation].extent for incarnation in sorted(strands)}
     raise EngineDown("the journal's director writes without a pause", "Try again.")
 
 
@@ -49,12 +60,14 @@ class _Strand:
         self._follower = follower
         self._progress = progress
         self._size_bytes = 0
+        self._answers = 0
         self.may_direct = True
         """It is a director's, or has no frame yet."""
 
     @property
-    def reach(self) -> Reach:
-        return Reach(self._follower.frames, self._size_bytes, self._follower.chain.hex())
+    def extent(self) -> Extent:
+        follower = self._follower
+        return Extent(follower.frames, self._size_bytes, self._answers, follower.chain)
 
     def advance(self) -> bool:
         """Read to its end; was there anything?"""
@@ -63,6 +76,8 @@ class _Strand:
             if frame.sequence == 0:
                 self.may_direct = _by_director(frame)
             self._size_bytes += frame.size_bytes
+            if frame.kind is Kind.ANSWERS:
+                self._answers += frame.count
             if self._progress:
                 self._progress(frame.size_bytes)
             grew = True

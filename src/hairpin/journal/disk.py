@@ -10,13 +10,14 @@ them knows that the writer is dead.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from hairpin.errors import EngineDown
 from hairpin.journal import Follower, StrandEnd, Writer
 from hairpin.journal.copy import Copy
 from hairpin.journal.fence import cut_behind, fence
-from hairpin.journal.mirrors import Mirror, Mirrors
+from hairpin.journal.mirrors import Mirror, Mirrors, holders
 from hairpin.journal.names import parse_name
 from hairpin.journal.opening import create_mirrors, find_mirrors
 from hairpin.journal.reader import StrandReader
@@ -69,8 +70,15 @@ class DiskJournal:
         return writer
 
     def _taken(self) -> list[int]:
-        """Incarnations that any mirror knows, also one that is stale."""
-        return [number for mirror in self.mirrors.all() for number in self._numbers(mirror)]
+        """Incarnations that any mirror knows, also one that is stale.
+
+        Where one cannot be read now, creating the strand finds out.
+        """
+        found: list[int] = []
+        for mirror in self.mirrors.all():
+            with suppress(OSError):
+                found += self._numbers(mirror)
+        return found
 
     def _begin(self, number: int) -> StrandWriter | None:
         """None if the number is taken. Every mirror that is here takes part from the start."""
@@ -113,21 +121,22 @@ class DiskJournal:
         replica = self.mirrors.label.replica
         if replica is not None:
             return sorted(map(int, replica.strands))
+        members = self.mirrors.members()
         found: set[int] = set()
-        for mirror in self.mirrors.members():
-            found.update(self._numbers(mirror))
+        silent: list[str] = []
+        for mirror in members:
+            try:
+                found.update(self._numbers(mirror))
+            except OSError as error:
+                silent.append(f"{mirror.directory}: {error.strerror}")
+        if len(silent) >= holders(len(members)):
+            # Those that answer may lack what these have.
+            raise EngineDown(f"cannot read {'; '.join(silent)}", "Look at the disk.")
         return sorted(found)
 
     def _numbers(self, mirror: Mirror) -> set[int]:
-        try:
-            names = map(parse_name, self._world.disk.list(mirror.directory))
-            return {name[0] for name in names if name is not None}
-        except OSError as error:
-            if len(self.mirrors.all()) == 1:
-                raise EngineDown(
-                    f"cannot read {mirror.directory}: {error.strerror}", "Look at the disk."
-                ) from error
-            return set()
+        names = map(parse_name, self._world.disk.list(mirror.directory))
+        return {name[0] for name in names if name is not None}
 
     def follow(self, incarnation: int) -> Follower:
         return StrandReader(self.mirrors, incarnation, self._end_of(incarnation))

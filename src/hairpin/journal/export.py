@@ -15,12 +15,10 @@ from pathlib import Path
 import msgspec
 
 from hairpin import frame as framing
-from hairpin.answer import RECORD
 from hairpin.errors import DataDamaged, EngineDown
-from hairpin.frame import Kind
-from hairpin.journal import Readable, decode_control
+from hairpin.journal import Readable
+from hairpin.journal.cut import Extent, cut
 from hairpin.journal.names import segment_name
-from hairpin.messages import Born, Opened
 from hairpin.world import Disk
 
 FORMAT = 1
@@ -29,8 +27,6 @@ IDENTITY = "journal.json"
 BLOCK_BYTES = 512
 _OCTAL_MAX = 8**11 - 1
 END = bytes(2 * BLOCK_BYTES)
-_QUESTION_AT = 12
-"""Within an answer record."""
 
 Sink = Callable[[bytes], None]
 Progress = Callable[[int, int], None]
@@ -42,15 +38,6 @@ class Identity(msgspec.Struct, frozen=True):
 
     format: int
     id: str
-
-
-class Extent(msgspec.Struct, frozen=True):
-    """How much of one strand is exported."""
-
-    frames: int
-    size_bytes: int
-    answers: int
-    chain: bytes
 
 
 class Survey(msgspec.Struct, frozen=True):
@@ -80,72 +67,11 @@ class Survey(msgspec.Struct, frozen=True):
 
 
 def survey(journal: Readable, progress: Callable[[int], None] | None = None) -> Survey:
-    """Read and verify all strands as far as they are intact; `progress` is told bytes read.
+    """Read and verify all strands, as far as they had got at one moment; `progress` is told bytes.
 
-    Raises DataDamaged with the range that cannot be read.
+    Raises DataDamaged with the range that cannot be read; EngineDown: see `cut`.
     """
-    directed = -1
-    while True:
-        reading = _Reading(journal, progress)
-        reading.run()
-        # A question may have opened after its director was read, and before the gates were.
-        if not reading.unopened or reading.directed == directed:
-            return Survey(journal.id, dict(sorted(reading.strands.items())))
-        directed = reading.directed
-
-
-class _Reading:
-    """One pass over all strands."""
-
-    def __init__(self, journal: Readable, progress: Callable[[int], None] | None) -> None:
-        self._journal = journal
-        self._progress = progress
-        self.strands: dict[int, Extent] = {}
-        self.directed = 0
-        """Frames of directors."""
-        self._opened: set[int] = set()
-        self._answered: set[int] = set()
-
-    @property
-    def unopened(self) -> set[int]:
-        """Questions that were answered before they were opened, as far as was read."""
-        return self._answered - self._opened
-
-    def run(self) -> None:
-        """What a director tells of others is written after it, so directors are read first.
-
-        Who was born meanwhile, and is named by one, is then among the strands that there are.
-        """
-        while True:
-            strands = self._journal.incarnations()
-            roles = {n: _role(self._journal, n) for n in strands}
-            fresh = [n for n in strands if roles[n] == "director" and n not in self.strands]
-            if not fresh:
-                break
-            for n in fresh:
-                self._read(n, None)
-                self.directed += self.strands[n].frames
-        for n in strands:
-            if n not in self.strands:
-                # One that had no frame yet may turn out to be a director's.
-                self._read(n, None if roles[n] else 0)
-
-    def _read(self, incarnation: int, upto_frames: int | None) -> None:
-        follower = self._journal.follow(incarnation)
-        size_bytes = answers = 0
-        for frame in follower.read(upto_frames):
-            size_bytes += frame.size_bytes
-            if frame.kind is Kind.ANSWERS:
-                answers += frame.count
-                self._answered.update(frame.body[_QUESTION_AT :: RECORD.itemsize])
-            elif frame.kind is Kind.CONTROL:
-                record = decode_control(frame.body)
-                if isinstance(record, Opened):
-                    self._opened.add(record.question)
-            if self._progress:
-                self._progress(frame.size_bytes)
-        extent = Extent(follower.frames, size_bytes, answers, follower.chain)
-        self.strands[incarnation] = extent
+    return Survey(journal.id, cut(journal, progress))
 
 
 def write(journal: Readable, found: Survey, sink: Sink, progress: Progress | None = None) -> None:
@@ -197,30 +123,12 @@ def write_file(
         ) from error
 
 
-def _role(journal: Readable, incarnation: int) -> str | None:
-    """As the first frame says it; None before there is one."""
-    first = next(journal.follow(incarnation).read(), None)
-    if first is None:
-        return None
-    record = decode_control(first.body) if first.kind is Kind.CONTROL else None
-    return record.role if isinstance(record, Born) else "nobody"
-
-
 def _frames(journal: Readable, incarnation: int, extent: Extent) -> Iterator[bytes]:
     """The bytes of each frame, which must be those that were surveyed."""
     chain = framing.genesis(journal.id, incarnation)
     size_bytes = 0
     for frame in journal.follow(incarnation).read(extent.frames):
-        data, chain = framing.pack(
-            frame.kind,
-            frame.journal,
-            frame.incarnation,
-            frame.sequence,
-            chain,
-            frame.body,
-            frame.count,
-            frame.partition,
-        )
+        data, chain = framing.packed(frame), frame.chain
         size_bytes += len(data)
         yield data
     if (size_bytes, chain) != (extent.size_bytes, extent.chain):

@@ -95,27 +95,32 @@ def _drop_behind(disk: Disk, directory: Path, reader: StrandReader) -> int:
     dropped = 0
     ends = reader.ends | {reader.segment: reader.offset}
     for segment in segments(disk, directory, reader.incarnation):
-        end = ends.get(segment, 0)
-        if segment < reader.segment and segment not in ends:
-            continue  # the reader began behind it
         path = directory / segment_name(reader.incarnation, segment)
-        torn = max(disk.size(path) - end, 0)
-        fd = disk.open(path)
-        try:
-            if torn:
-                log.warning(
-                    "torn last frame dropped",
-                    file=str(path),
-                    at_byte=end,
-                    dropped_bytes=torn,
-                    why=str(reader.torn or "no whole frame in it"),
-                )
-                disk.truncate(fd, end)
-            disk.sync(fd)
-        finally:
-            disk.close(fd)
-        dropped += torn
+        if segment > reader.segment:
+            dropped += disk.size(path)
+            disk.remove(path)
+        elif segment in ends:  # or the reader began behind it
+            dropped += _cut(disk, path, ends[segment], reader)
     return dropped
+
+
+def _cut(disk: Disk, path: Path, end: int, reader: StrandReader) -> int:
+    torn = max(disk.size(path) - end, 0)
+    fd = disk.open(path)
+    try:
+        if torn:
+            log.warning(
+                "torn last frame dropped",
+                file=str(path),
+                at_byte=end,
+                dropped_bytes=torn,
+                why=str(reader.torn or "no whole frame in it"),
+            )
+            disk.truncate(fd, end)
+        disk.sync(fd)
+    finally:
+        disk.close(fd)
+    return torn
 
 
 def _level(disk: Disk, mirror: Mirror, reader: StrandReader) -> None:

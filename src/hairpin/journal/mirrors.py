@@ -28,6 +28,11 @@ class Mirror(msgspec.Struct, frozen=True):
     directory: Path
 
 
+def holders(members: int) -> int:
+    """How many of so many members have synced each frame that was acknowledged."""
+    return members if members <= 2 else members // 2 + 1
+
+
 class Mirrors:
     """`label` is the one in force when it was last read; `refresh` reads it again."""
 

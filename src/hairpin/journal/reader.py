@@ -13,7 +13,7 @@ from pathlib import Path
 from hairpin import frame as framing
 from hairpin.errors import DataDamaged, EngineDown, HairpinError
 from hairpin.frame import Broken, Frame
-from hairpin.journal.mirrors import Mirror, Mirrors
+from hairpin.journal.mirrors import Mirror, Mirrors, holders
 from hairpin.journal.names import parse_name, segment_name
 
 _CHUNK_BYTES = 1 << 20
@@ -343,8 +343,7 @@ class StrandReader:
     def _expect_witnesses(self) -> None:
         """Whoever cannot be read may have more: of those that hold a frame one must answer."""
         judges = self._judges()
-        holders = len(judges) if len(judges) <= 2 else len(judges) // 2 + 1
-        if sum(mirror.id in self._silent for mirror in judges) >= holders:
+        if sum(mirror.id in self._silent for mirror in judges) >= holders(len(judges)):
             raise self._damaged("the end cannot be seen")
 
     def _judge_all(self) -> None:

@@ -208,11 +208,15 @@ class StrandScan:
                 self._chain = framing.chain_at(chunks[0], last)
             return used
         while stop is None or self._next < stop:
-            frame = self._best(chunks, used, offset)
-            if frame is None:
+            versions = self._versions(chunks, used)
+            if not versions:
                 break
+            frame = versions[0]
+            if len(versions) > 1:
+                why = "the mirrors hold different frames, and nobody can tell which one is right"
+                self._lost(offset + used, len(frame), 1, why)
             for mirror, chunk in zip(self._members, chunks, strict=True):
-                if chunk[used : used + len(frame)] != frame:
+                if len(versions) == 1 and chunk[used : used + len(frame)] != frame:
                     self._is_bad(mirror, offset + used, frame, self._why(chunk, used, mirror))
             used += len(frame)
             self._next += 1
@@ -223,8 +227,8 @@ class StrandScan:
     def _walk(self, data: bytes, sequence: int, upto: int | None, at: int) -> tuple[int, int, int]:
         return framing.walk(data, self._mirrors.journal, self.incarnation, sequence, upto, at)
 
-    def _best(self, chunks: list[bytes], at: int, offset: int) -> bytes | None:
-        """The next frame, if a copy has it."""
+    def _versions(self, chunks: list[bytes], at: int) -> list[bytes]:
+        """The next frame, as the copies have it; of several the one that continues the chain."""
         versions: dict[bytes, None] = {}
         for chunk in chunks:
             end, _, last = self._walk(chunk, self._next, self._next + 1, at)
@@ -232,12 +236,8 @@ class StrandScan:
                 versions[chunk[at:end]] = None
         if len(versions) > 1:
             follow = [v for v in versions if framing.follows(framing.unpack(v), self._chain)]
-            if len(follow) != 1:
-                why = "the mirrors hold different frames, and nobody can tell which one is right"
-                self._lost(offset + at, len(next(iter(versions))), 1, why)
-                return next(iter(versions))
-            return follow[0]
-        return next(iter(versions), None)
+            return follow if len(follow) == 1 else list(versions)
+        return list(versions)
 
     def _why(self, chunk: bytes, at: int, mirror: Mirror | None = None) -> str:
         if mirror is not None:

@@ -16,6 +16,7 @@ import msgspec
 
 from hairpin import frame as framing
 from hairpin.errors import DataDamaged, Finding, YourMistake
+from hairpin.journal.cut import Extent
 
 FORMAT = 1
 FOLDER = "snapshots"
@@ -31,6 +32,10 @@ class Reach(msgspec.Struct, frozen=True):
     bytes: int
     chain: str
     """After the last of these frames, 32 hexadecimal digits."""
+
+    @classmethod
+    def of(cls, extent: Extent) -> Reach:
+        return cls(extent.frames, extent.size_bytes, extent.chain.hex())
 
 
 class Snapshot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -14,6 +14,7 @@ from hairpin.journal.names import parse_name, segment_name
 from hairpin.journal.snapshot import (
     FOLDER,
     SNAPSHOT_BYTES_MAX,
+    Reach,
     Snapshot,
     check_name,
     decode_snapshot,
@@ -55,7 +56,7 @@ class Snapshots:
                 f"there is a snapshot {name} already",
                 "Snapshots never change: choose another name, or delete that one first.",
             )
-        reached = cut(journal, progress)
+        reached = {n: Reach.of(extent) for n, extent in cut(journal, progress).items()}
         self._mirrors.refresh()
         for incarnation, reach in reached.items():
             self._sync(incarnation, reach.bytes)

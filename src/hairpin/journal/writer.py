@@ -20,7 +20,7 @@ from hairpin.errors import EngineDown, HairpinError
 from hairpin.frame import Kind
 from hairpin.journal.copy import Copy, Job
 from hairpin.journal.label import Entry, State
-from hairpin.journal.mirrors import Mirrors
+from hairpin.journal.mirrors import Mirrors, holders
 from hairpin.messages import Synced
 from hairpin.world import Lanes, World
 
@@ -61,11 +61,19 @@ class StrandWriter:
     def begin(self) -> bool:
         """Create the strand in every mirror that is here; False if its number is taken.
 
-        Raises OSError if no mirror can, EngineDown if those that can do not suffice.
+        Raises OSError if no mirror can, or those that can do not suffice.
         """
+        begun = False
+        try:
+            begun = self._create()
+        finally:
+            if not begun:
+                self._end_lanes()
+        return begun
+
+    def _create(self) -> bool:
         self._run(self._copies, lambda copy: copy.create, -1)
         if any(isinstance(copy.error, FileExistsError) for copy in self._copies):
-            self._end_lanes()
             return False
         done = [copy for copy in self._copies if not copy.busy and copy.error is None]
         lost = [copy for copy in self._copies if copy not in done]
@@ -74,7 +82,6 @@ class StrandWriter:
             raise next(iter(errors), OSError(errno.ETIMEDOUT, "no disk answers"))
         if self._learn(done):
             # A mirror that came meanwhile would lack this strand, and nobody would know.
-            self._end_lanes()
             return False
         for copy in done:
             copy.on = True
@@ -191,7 +198,7 @@ class StrandWriter:
         on = self._on()
         able = [copy for copy in on if not copy.stuck]
         voters = self._voters(on)
-        need = len(voters) if len(voters) <= 2 else len(voters) // 2 + 1
+        need = holders(len(voters))
         self._run(able, lambda copy: partial(copy.write, segment, offset, data), need, voters)
         done = [copy for copy in able if not copy.busy and copy.error is None]
         if not done:

@@ -702,7 +702,7 @@ def main() -> int:
     parser.add_argument("--head", required=True, metavar="HASH", help="as it was published")
     parser.add_argument("--json", action="store_true", help="print for machines")
     asked = parser.parse_args()
-    head = asked.head.strip().lower()
+    head = "".join(asked.head.split()).lower()  # walls show the digits in groups
     if not re.fullmatch("[0-9a-f]{32}", head):
         parser.error("a head has 32 hexadecimal digits")
     try:

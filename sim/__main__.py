@@ -13,7 +13,7 @@ import structlog
 import typer
 
 from sim.night import Night
-from sim.plan import PROFILES, plan_of
+from sim.plan import PROFILES, plan_of, questions_of
 from sim.series import Series, summary
 
 NIGHTS = 200
@@ -29,7 +29,9 @@ def main(
     seed: Annotated[int | None, typer.Option(help="Replay this night and print its story.")] = None,
     seeds: Annotated[str, typer.Option(help="The nights to run: FIRST..LAST.")] = f"1..{NIGHTS}",
     profile: Annotated[str | None, typer.Option(help="One of: " + ", ".join(PROFILES))] = None,
-    questions: Annotated[int, typer.Option(min=1, max=200, help="Of each night.")] = 42,
+    questions: Annotated[
+        int | None, typer.Option(min=1, max=200, help="Of each night; by the seed: 42 or 14.")
+    ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Processes side by side.")] = 2,
     long: Annotated[float, typer.Option(help="Run new seeds for so many minutes.")] = 0.0,
     json: Annotated[Path | None, typer.Option(help="Write the tally to this file.")] = None,
@@ -59,8 +61,8 @@ def _range(text: str) -> tuple[int, int]:
     return int(first), int(last)
 
 
-def _replay(seed: int, profile: str | None, questions: int) -> None:
-    night = Night(plan_of(seed, profile, questions))
+def _replay(seed: int, profile: str | None, questions: int | None) -> None:
+    night = Night(plan_of(seed, profile, questions or questions_of(seed)))
     outcome = night.run()
     typer.echo(night.universe.transcript())
     typer.echo(summary([outcome]).text())

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import random
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from hairpin.frame import Kind
+from hairpin.errors import DataDamaged
+from hairpin.frame import Frame, Kind
 from hairpin.journal.disk import DiskJournal
 from hairpin.stage.past import directors
 from hairpin.tally.recount import Recount, Recounter
-from sim.checkers import results
+from sim.checkers import Violation, results
+from sim.checkers.chains import Chains
 from sim.checkers.steps import Steps
 from sim.model import Reckoning
 
@@ -21,17 +25,20 @@ FANS_CHECKED = 3
 """Of so many questions the recount's set of fans is asked for; each reads the whole journal."""
 
 
-def audit(journal: DiskJournal, court: Court) -> Recount:
-    """Raises Violation where the books differ; DataDamaged, EngineDown where there are none."""
+def audit(journal: DiskJournal, court: Court, quiet: bool = False) -> Recount:
+    """Raises Violation where the books differ; DataDamaged, EngineDown where there are none.
+
+    `quiet`: nothing went wrong in this night.
+    """
     recounter = Recounter(journal)
     recount = recounter.run()
     owners = directors(journal)
     others = [n for n in journal.incarnations() if n not in owners]
-    frames = [
-        (int(frame.kind), frame.body)
-        for incarnation in [*owners, *others]
-        for frame in journal.follow(incarnation).read()
-    ]
+    chains, frames = Chains(), []
+    for incarnation in [*owners, *others]:
+        for frame in journal.follow(incarnation).read():
+            chains.take(frame)
+            frames.append((int(frame.kind), frame.body))
     model = Reckoning(frames)
     _check_running_order(frames, court)
     results.check_tallies("the recount", recount.questions, model)
@@ -49,9 +56,32 @@ def audit(journal: DiskJournal, court: Court) -> Recount:
         counted,
         {q.question: q.journalled for q in recount.questions},
         {q.question: q.repeats for q in recount.questions},
+        quiet,
     )
     court.numbers.settle()
     return recount
+
+
+def check_forgery(
+    journal: DiskJournal, forge: Callable[[Frame], int], dice: random.Random
+) -> None:
+    """Somebody changes an answer in all mirrors: whoever recounts must find that out."""
+    answers = [
+        frame
+        for incarnation in journal.incarnations()
+        for frame in journal.follow(incarnation).read()
+        if frame.kind is Kind.ANSWERS
+    ]
+    if not answers:
+        return
+    forged = dice.choice(answers)
+    forge(forged)
+    try:
+        Recounter(journal).run()
+    except DataDamaged:
+        return
+    place = f"frame {forged.sequence} of incarnation {forged.incarnation}"
+    raise Violation("whoever changes the journal is found out", f"{place} was forged")
 
 
 def _check_running_order(frames: list[tuple[int, bytes]], court: Court) -> None:

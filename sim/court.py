@@ -17,14 +17,17 @@ import numpy as np
 from hairpin.answer import RECORD
 from hairpin.frame import Kind
 from hairpin.messages import QuestionTally, Synced, TallySnapshot
+from hairpin.stage.commands import Reveal
 from hairpin.stage.documents import Cue
 from sim.checkers import Violation
 from sim.checkers.durable import Durability
 from sim.checkers.finality import Finality
 from sim.checkers.ledger import Ledger
 from sim.checkers.numbers import Numbers, fan_of
+from sim.checkers.patience import Patience
 from sim.checkers.steps import Told
 from sim.checkers.versions import Versions, settled
+from sim.checkers.watermark import Watermark
 from sim.transcript import Transcript
 
 if TYPE_CHECKING:
@@ -33,13 +36,17 @@ if TYPE_CHECKING:
 
 
 class Court:
-    def __init__(self, universe: Universe, mirrors: Sequence[Path] = ()) -> None:
+    def __init__(
+        self, universe: Universe, mirrors: Sequence[Path] = (), reveal_after_ms: int = 0
+    ) -> None:
         self._universe = universe
         self.ledger = Ledger()
         self.numbers = Numbers()
         self.durability = Durability(self._platter, mirrors)
         self.finality = Finality()
         self.versions = Versions()
+        self.watermark = Watermark()
+        self.patience = Patience(reveal_after_ms)
         self.told = Told()
         self.transcript = Transcript(universe)
         self.violation: Violation | None = None
@@ -72,6 +79,7 @@ class Court:
         incarnation = synced.incarnation
         self.judge(self.durability.acknowledged, incarnation, synced.frames - 1, body)
         self.judge(self.finality.journalled, incarnation)
+        self.watermark.durable(incarnation, synced.frames)
         if kind is Kind.ANSWERS:
             questions = set(np.frombuffer(body, RECORD)["question"].tolist())
             now_ms = self._universe.now_ms
@@ -88,14 +96,20 @@ class Court:
 
     def sealed(self, incarnation: int) -> None:
         self.finality.sealed(incarnation)
+        self.watermark.sealed(incarnation)
 
     def _control(self, process: Process, incarnation: int, record: dict[str, Any]) -> None:
         if record["type"] == "born" and record["role"] == "gate":
-            self.finality.born(incarnation, lambda: not process.dead)
+            self.judge(self.finality.born, incarnation, lambda: not process.dead)
         elif record["type"] == "marked" and record["questions"]:
             self.finality.marked(incarnation, record["questions"])
         elif record["type"] == "fenced":
             self.finality.fenced(record["incarnation"])
+            self.watermark.durable(record["incarnation"], record["frames"])
+        elif record["type"] == "closed":
+            self.patience.closed(record["question"], record["at_ms"])
+        elif record["type"] == "revealed":
+            self.judge(self.patience.revealed, record["question"], record["at_ms"])
         self.transcript.control(process.name, incarnation, record)
 
     # --- what people see --------------------------------------------------------------------------
@@ -109,6 +123,7 @@ class Court:
         """The stage shows these counts."""
         known = self.snapshot.questions if self.snapshot else ()
         self.snapshot = snapshot
+        self.judge(self.watermark.counted, snapshot.positions)
         for index, tally in enumerate(snapshot.questions):
             if index >= len(known) or known[index] != tally:
                 self._tally(tally)
@@ -116,7 +131,13 @@ class Court:
     def _tally(self, tally: QuestionTally) -> None:
         self.judge(self.versions.show, tally)
         if settled(tally):
+            self.patience.excused(tally.question)
             self.judge(self.finality.shown, tally.question, self._universe.now_ms)
+
+    def pressed(self, command: object) -> None:
+        """The producer presses a button of the console."""
+        if isinstance(command, Reveal):
+            self.patience.excused(command.question)
 
     def order(self, cues: Sequence[Cue]) -> None:
         self.judge(self.told.take, cues)

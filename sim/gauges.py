@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from hairpin.gate.commit import Asker
 from hairpin.gate.server import Gate
 from hairpin.node.stage import Stage
 from hairpin.tally.keeper import Keeper
@@ -42,6 +43,19 @@ class Gauges:
             }
         )
 
+    def watch(self, process: Process, gate: Gate) -> None:
+        """A queue that is empty between two turns of the loop must be seen while it fills."""
+        put = gate.answers.put
+
+        def watched(text: bytes, asker: Asker) -> None:
+            put(text, asker)
+            self._court.judge(self._measure_queue, process, gate)
+
+        gate.answers.put = watched  # type: ignore[method-assign]
+
+    def _measure_queue(self, process: Process, gate: Gate) -> None:
+        self.bounds.measure(process.name, queue=len(gate.answers._texts))
+
     async def run(self) -> None:
         while True:
             await asyncio.sleep(EVERY_S * self._universe.dice.uniform(0.2, 1.8))
@@ -59,9 +73,7 @@ class Gauges:
 
     def _measure_gate(self, process: Process, gate: Gate) -> None:
         self._measure_process(process)
-        self.bounds.measure(
-            process.name, connections=len(gate._doors.connections), queue=len(gate.answers._texts)
-        )
+        self.bounds.measure(process.name, connections=len(gate._doors.connections))
 
     def _measure_stage(self, process: Process, stage: Stage) -> None:
         self._measure_process(process)

@@ -6,15 +6,15 @@ that is ever read, and with what is really on the platters. It knows frames byte
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import msgspec
-
 from hairpin import frame as framing
+from hairpin.errors import HairpinError
 from hairpin.frame import Frame, Kind
 from hairpin.journal import StrandEnd
+from hairpin.journal.label import LABEL, Label, decode_label
+from hairpin.journal.labels import SPARE
 from sim.checkers import Violation
 
 SEGMENTS_SPARE = 4
@@ -59,14 +59,6 @@ class Strand:
         return self.tried | by_fence
 
 
-class Label(msgspec.Struct, frozen=True):
-    """What a mirror's label says, read without the product's code."""
-
-    epoch: int
-    own: str
-    members: frozenset[str]
-
-
 class Truth:
     def __init__(self, platter: Platter, mirrors: Callable[[], Iterable[Path]]) -> None:
         """`mirrors`: all directories that ever were one, and still can be read by the god of this
@@ -83,6 +75,7 @@ class Truth:
         self.lying: set[Path] = set()
         """Mirrors whose disks say that they have what they have not."""
         self.frames = 0
+        self._decoded: dict[bytes, Label | None] = {}
 
     # --- writers ----------------------------------------------------------------------------------
 
@@ -141,12 +134,22 @@ class Truth:
     def read_to_end(self, incarnation: int, frames: int, chain: bytes) -> None:
         """Somebody read a strand to its end without an error; each frame was shown to `read`."""
         strand = self.strands[incarnation]
+        if not self.strict and self._cannot_be_known(strand, frames):
+            return
         if frames < len(strand.acked):
             found = f"{frames} of {len(strand.acked)} frames of incarnation {incarnation}"
             raise Violation("what was acknowledged is read", found)
         if strand.end is not None and (frames, chain) != (strand.end.frames, strand.end.chain):
             found = f"{frames} frames of {incarnation}, its end was at {strand.end.frames}"
             raise Violation("a strand's end never moves", found)
+
+    def _cannot_be_known(self, strand: Strand, frames: int) -> bool:
+        """Is what comes next bad on all platters, and nothing whole behind it? Then it looks like
+        the torn end of a crash, and only a head that was published can tell."""
+        lost = strand.acked[frames:]
+        return not any(
+            self._has(mirror, strand, frame) for mirror in self._mirrors() for frame in lost
+        )
 
     def known(self, incarnations: Iterable[int]) -> None:
         """All strands that a journal names."""
@@ -159,10 +162,22 @@ class Truth:
     def labels(self) -> dict[Path, Label]:
         found = {}
         for mirror in self._mirrors():
-            label = _label(self._platter(mirror / "journal.json"))
-            if label is not None:
-                found[mirror] = label
+            both = [self._label(mirror / name) for name in (LABEL, SPARE)]
+            known = [label for label in both if label is not None]
+            if known:
+                found[mirror] = max(known, key=lambda label: label.epoch)
         return found
+
+    def _label(self, path: Path) -> Label | None:
+        data = self._platter(path)
+        if data is None:
+            return None
+        if data not in self._decoded:
+            try:
+                self._decoded[data] = decode_label(data, path.parent)
+            except HairpinError:
+                self._decoded[data] = None
+        return self._decoded[data]
 
     def members(self) -> tuple[list[Path], int]:
         """By the label in force: where they lie, and how many it names."""
@@ -170,7 +185,7 @@ class Truth:
         if not labels:
             return [], 0
         newest = max(labels.values(), key=lambda label: label.epoch)
-        places = [place for place, label in labels.items() if label.own in newest.members]
+        places = [place for place, label in labels.items() if label.mirror in newest.members]
         return places, len(newest.members)
 
     def _durable(self, strand: Strand, sequence: int) -> None:
@@ -185,8 +200,10 @@ class Truth:
             )
 
     def _holds(self, mirror: Path, strand: Strand, sequence: int) -> bool:
-        frame = strand.acked[sequence]
-        return mirror in self.lying or any(frame in data for data in self._segments(mirror, strand))
+        return mirror in self.lying or self._has(mirror, strand, strand.acked[sequence])
+
+    def _has(self, mirror: Path, strand: Strand, frame: bytes) -> bool:
+        return any(frame in data for data in self._segments(mirror, strand))
 
     def _segments(self, mirror: Path, strand: Strand) -> Iterable[bytes]:
         for segment in range(len(strand.acked) + strand.burnt + SEGMENTS_SPARE):
@@ -229,14 +246,3 @@ class Truth:
             if at is not None:
                 found = f"{mirror} lacks frame {at} of {strand.incarnation} {when}"
                 raise Violation("a member holds what was acknowledged", found)
-
-
-def _label(data: bytes | None) -> Label | None:
-    try:
-        raw = json.loads(data or b"")
-        own = raw.get("mirror") or raw["id"]
-        entries = raw.get("mirrors") or [{"id": own}]
-        members = [e["id"] for e in entries if e.get("state", "member") == "member"]
-        return Label(int(raw.get("epoch", 0)), own, frozenset(members))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return None

@@ -150,6 +150,7 @@ class Life:
         self._alone(self.director, self.director.fence_all)
         self._alone(self.director, self.director.recount)
         self._alone(self.director, self.director.begin)
+        self._settings.degraded = False  # from now on labels tell
         return True
 
     def _may_degrade(self) -> bool:

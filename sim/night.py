@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
+from functools import partial
 
 from hairpin.errors import HairpinError
 from hairpin.tally.recount import Recount
-from sim.audit import audit
+from sim.audit import audit, check_forgery
 from sim.checkers import Violation
 from sim.court import Court
 from sim.crowd import Crowd
+from sim.forger import forge
 from sim.gauges import Gauges
 from sim.loop import Stuck
 from sim.node import Node, mirror_paths
@@ -44,7 +46,7 @@ class Night:
         for mirror in mirror_paths(plan.mirrors):
             universe.machine.disks.mount(mirror)
         self.listener = listener = universe.net.listener()
-        self.court = Court(universe, mirror_paths(plan.mirrors))
+        self.court = Court(universe, mirror_paths(plan.mirrors), plan.show.reveal_after_ms)
         self.node = Node(universe, plan, listener, self.court)
         self.crowd = Crowd(universe, plan, listener, self.court)
         self.producer = Producer(universe, plan, self.node)
@@ -52,6 +54,7 @@ class Night:
         self.operator = Operator(universe, self.node, self.trouble, self.court)
         self.gauges = Gauges(universe, self.node, self.court)
         self.node.watchers += [self.crowd.look, self.producer.look]
+        self.node.gate_watchers.append(self.gauges.watch)
         self.recount: Recount | None = None
         self.loud = ""
         """The error by which the product refused to count."""
@@ -150,7 +153,12 @@ class Night:
             self.court.blame(Violation("no error goes unnoticed", complaint))
 
     async def _audit(self, process: Process) -> None:
-        self.recount = audit(self.node.data(process).journal(degraded=True), self.court)
+        journal = self.node.data(process).journal(degraded=True)
+        quiet = not self.trouble.done
+        self.recount = audit(journal, self.court, quiet)
+        if self.plan.forged and self.court.violation is None:
+            disks = self.universe.machine.disks
+            check_forgery(journal, partial(forge, disks, self.node.mirrors), self.universe.dice)
 
     def _state(self) -> str:
         snapshot = self.court.snapshot

@@ -7,7 +7,7 @@ together on simulated disks, connections and news.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,6 +69,8 @@ class Node:
         self.gates: dict[int, tuple[Process, Gate]] = {}
         self.watchers: list[Any] = []
         """Told (cues, contenders) when the wall shows another running order."""
+        self.gate_watchers: list[Callable[[Process, Gate], None]] = []
+        """Told of every gate that begins."""
 
     # --- life -------------------------------------------------------------------------------------
 
@@ -92,6 +94,10 @@ class Node:
 
     def data(self, process: Process) -> WatchedData:
         return WatchedData(process, DATA, self.settings, self._court)
+
+    def excuse(self, mirror: Path) -> None:
+        """The disk under this mirror lies."""
+        self._court.durability.excuse(mirror)
 
     async def _prepare(self, process: Process) -> dict[str, Main]:
         """What a parent does before it forks."""
@@ -121,6 +127,8 @@ class Node:
         journal, world = self.data(process).journal(degraded=True), process.world
         gate = Gate(world, journal, link, keys.ticket_key(), self.settings, ASSETS, ())
         self.gates[gate.incarnation] = (process, gate)
+        for watcher in self.gate_watchers:
+            watcher(process, gate)
         await take_part(life, link, gate, self._listener.socket)
 
     async def _run_stage(self, process: Process, life: Life, keys: Keys, armed: m.Armed) -> None:
@@ -171,6 +179,7 @@ class Node:
             return "the console does not answer"
         loop = self._universe.loop
         answered: asyncio.Future[str] = loop.create_future()
+        self._court.pressed(command)
 
         async def press() -> None:
             told = ""

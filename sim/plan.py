@@ -7,11 +7,11 @@ import random
 import msgspec
 
 from hairpin.show import Choice, Mode, Question, Retention, Show, TieBreak, Word
-
 from sim.net import NetFaults
 
 PROFILES = ("quiet", "crashes", "disks", "mirrors", "network", "clocks", "everything")
 QUESTIONS = 42
+FULL_EVERY = 5
 FIRST_MS = 120_000
 PERIOD_MS = 600_000
 """A question every ten minutes: 42 of them take seven hours."""
@@ -19,6 +19,7 @@ GATES = 3
 FANS = 300
 WHIM = 0.12
 QUEUE_MAX = 200
+FORGED = 0.1
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -39,6 +40,8 @@ class Plan(msgspec.Struct, frozen=True):
     """Answers that a gate may have waiting."""
     troubles: tuple[str, ...] | None = None
     """What may go wrong; None: what the profile says."""
+    forged: bool = False
+    """After the show somebody changes an answer in the journal, which must be found out."""
 
 
 def plan_of(
@@ -56,7 +59,22 @@ def plan_of(
     count = dice.choice((1, 1, 2, 2, 3))
     show = _show(dice, mode or by_dice, questions, fans)
     appetite, beat_ms = dice.uniform(0.05, 0.15), dice.choice((0, 200, 1_000))
-    return Plan(seed, profile or drawn, show, mirrors or count, appetite, beat_ms, fans=fans)
+    forged = dice.random() < FORGED
+    return Plan(
+        seed,
+        profile or drawn,
+        show,
+        mirrors or count,
+        appetite,
+        beat_ms,
+        fans=fans,
+        forged=forged,
+    )
+
+
+def questions_of(seed: int) -> int:
+    """Every fifth night has all its seven hours; others are a third of it, with as much trouble."""
+    return QUESTIONS if seed % FULL_EVERY == 0 else QUESTIONS // 3
 
 
 def calm_net(plan: Plan) -> NetFaults:

@@ -16,21 +16,21 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from sim.night import Night
 from sim.outcome import Outcome
-from sim.plan import plan_of
+from sim.plan import plan_of, questions_of
 
 FAILURES_SHOWN = 10
 AHEAD = 4
 """Nights for each process that wait for their turn."""
 
 
-def one_night(seed: int, profile: str | None, questions: int) -> Outcome:
-    """In a process of its own series."""
+def one_night(seed: int, profile: str | None, questions: int | None) -> Outcome:
+    """In one of the processes of a series."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
-    return Night(plan_of(seed, profile, questions)).run()
+    return Night(plan_of(seed, profile, questions or questions_of(seed))).run()
 
 
 class Series:
-    def __init__(self, profile: str | None, questions: int, jobs: int) -> None:
+    def __init__(self, profile: str | None, questions: int | None, jobs: int) -> None:
         self._night = partial(one_night, profile=profile, questions=questions)
         self._jobs = jobs
 

@@ -193,6 +193,7 @@ class Trouble:
     def _lying_disk(self) -> None:
         """It acknowledges what it does not do."""
         if self._alone("a disk that lies"):
+            self._node.excuse(self.weak)
             chance = self._dice.choice((0.05, 0.5))
             name = self._dice.choice(("sync_lost", "sync_torn", "sync_misdirected"))
             self._faulty(self.weak, DiskFaults(**{name: chance}), 1, 60)

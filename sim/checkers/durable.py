@@ -28,35 +28,34 @@ class Durability:
         self._platter = platter
         self._mirrors = tuple(mirrors)
         self._labels: dict[bytes, tuple[int, str, tuple[str, ...]]] = {}
+        self._own: dict[Path, str] = {}
+        """The id of each mirror, known although its label may rot."""
+        self._excused: set[Path] = set()
         self._segments: dict[tuple[Path, int], int] = {}
         """Where the last frame of each strand was found."""
         self.frames = 0
 
-    def members(self) -> list[Path]:
-        """The mirrors that hold everything that was acknowledged, by the label in force."""
-        labels = {path: self._label(path) for path in self._mirrors}
-        known = [label for label in labels.values() if label is not None]
-        if not known:
-            return []
-        _, _, members = max(known)
-        return [path for path, label in labels.items() if label and label[1] in members]
+    def excuse(self, mirror: Path) -> None:
+        """Its disk says that it has what it has not: nobody but the other mirrors can help."""
+        self._excused.add(mirror)
 
     def acknowledged(self, incarnation: int, sequence: int, body: bytes) -> None:
         """`sequence`: of the frame, from 0."""
         self.frames += 1
-        _, _, named = max(
-            (label for path in self._mirrors if (label := self._label(path))),
-            default=(0, "", ()),
-        )
-        needed = len(named) if len(named) < 3 else len(named) // 2 + 1
+        labels = [label for path in self._mirrors if (label := self._label(path))]
+        _, _, members = max(labels, default=(0, "", ()))
+        needed = len(members) if len(members) < 3 else len(members) // 2 + 1
+        here = [path for path in self._mirrors if self._own.get(path) in members]
         holders = [
-            path for path in self.members() if self._holds(path, incarnation, sequence, body)
+            path
+            for path in here
+            if path in self._excused or self._holds(path, incarnation, sequence, body)
         ]
         if len(holders) < max(needed, 1):
             raise Violation(
                 "what is acknowledged is durable",
                 f"frame {sequence} of incarnation {incarnation} is durable on {len(holders)} of "
-                f"{len(named)} members; needed: {needed}",
+                f"{len(members)} members; needed: {needed}",
             )
 
     def _holds(self, mirror: Path, incarnation: int, sequence: int, body: bytes) -> bool:
@@ -76,12 +75,13 @@ class Durability:
         if data not in self._labels:
             try:
                 label = json.loads(data)
-            except ValueError:
-                return None
-            own = label.get("mirror") or label["id"]
-            entries = label.get("mirrors") or [{"id": own, "state": "member"}]
-            members = [e["id"] for e in entries if e.get("state", "member") == "member"]
+                own = label.get("mirror") or label["id"]
+                entries = label.get("mirrors") or [{"id": own, "state": "member"}]
+                members = [e["id"] for e in entries if e.get("state", "member") == "member"]
+            except (ValueError, KeyError, AttributeError, TypeError):
+                return None  # it rots
             self._labels[data] = (int(label.get("epoch", 0)), own, tuple(members))
+        self._own[mirror] = self._labels[data][1]
         return self._labels[data]
 
 

@@ -30,6 +30,8 @@ class Finality:
         self._fenced: set[int] = set()
 
     def born(self, incarnation: int, lives: Callable[[], bool]) -> None:
+        if incarnation in self._strands:
+            raise Violation("an incarnation is born once", f"{incarnation} was there before")
         self._strands[incarnation] = Strand(lives)
 
     def marked(self, incarnation: int, questions: Iterable[int]) -> None:
@@ -54,6 +56,11 @@ class Finality:
     def answered(self, incarnation: int, questions: Iterable[int], at_ms: float) -> None:
         """A gate journalled answers to these questions, and is about to acknowledge them."""
         for question in questions:
+            if question in self._strands[incarnation].marked:
+                raise Violation(
+                    "after its close marker a gate takes no answers",
+                    f"incarnation {incarnation} journalled an answer to question {question + 1}",
+                )
             final_ms = self._final.get(question)
             if final_ms is not None:
                 raise Violation(

@@ -64,9 +64,10 @@ class Ledger:
         counted: Mapping[int, Mapping[int, int]],
         journalled: Mapping[int, int],
         repeats: Mapping[int, int],
+        quiet: bool = False,
     ) -> None:
         """In the end. `counted`: the fans of each question, and what they chose; `journalled`,
-        `repeats`: how many answers, by question."""
+        `repeats`: how many answers, by question. `quiet`: nothing went wrong in this night."""
         sets = {(fan, question) for question, fans in counted.items() for fan in fans}
         _within("acknowledged is within counted", self.acknowledged, sets)
         _within("counted is within sent", sets, set(self.sent))
@@ -86,6 +87,8 @@ class Ledger:
                     )
         known = self.acknowledged | self.refused | self.abandoned
         _within("sent is acknowledged, refused or unanswered", set(self.sent), known)
+        if quiet:
+            _within("in a quiet night every answer gets its word", self.abandoned, set())
         if self.requests != self.replies.total():
             raise Violation(
                 "every request has one outcome",

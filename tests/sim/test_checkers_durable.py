@@ -88,3 +88,11 @@ def test_of_three_members_two_must_hold_it_and_a_stale_one_does_not_count() -> N
     platters.acknowledge()
     platters.label(Path("/a"), 2, "ab")
     platters.lacks()
+
+
+def test_a_disk_that_lies_is_excused_and_the_other_one_is_not() -> None:
+    platters = Platters("ab", "a", "b")
+    platters.checker.excuse(Path("/a"))
+    platters.lacks()
+    platters.write("b")
+    platters.acknowledge()

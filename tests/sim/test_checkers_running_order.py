@@ -126,6 +126,7 @@ def test_final_before_every_living_gate_has_marked_is_found() -> None:
 
 def test_an_answer_after_the_final_result_is_found() -> None:
     finality = Finality()
+    finality.born(2, lambda: False)
     finality.answered(2, [0], 9.0)
     finality.shown(0, 10.0)
     finality.answered(2, [1], 11.0)

@@ -232,10 +232,14 @@ class LivingNode:
         return status == 200
 
     def join(self, who: str = "1FR") -> str:
-        """A ticket."""
-        status, _, body = self.request("POST", f"/t/{who}")
-        assert status == 201, (status, body)
-        ticket: str = json.loads(body)["ticket"]
+        """A ticket. A gate that was born a moment ago may have no numbers to give yet."""
+
+        def asked() -> bytes:
+            status, _, body = self.request("POST", f"/t/{who}")
+            assert status in (201, 503), (status, body)
+            return body if status == 201 else b""
+
+        ticket: str = json.loads(wait_until(asked, "a ticket"))["ticket"]
         return ticket
 
     def answer(self, ticket: str, question: int, choice: int, elapsed_ms: int = 1_000) -> int:

@@ -14,9 +14,11 @@ from rich.table import Table
 
 from hairpin.cli.certificate import grounds_in_words
 from hairpin.cli.results_memcached import comparison_json, print_comparison
+from hairpin.cli.verify import when
 from hairpin.node.data import has_journal, open_journal
 from hairpin.node.purge import PurgePlan, purge_plan
-from hairpin.tally.export import as_csv, as_json
+from hairpin.tally.book import Book
+from hairpin.tally.export import as_csv, as_json, recount_json, told_of
 from hairpin.tally.memcached import Address, Server, address_of
 from hairpin.tally.memcached_results import Exact, cells_csv, compare
 from hairpin.tally.recount import Recount, Recounter
@@ -25,6 +27,8 @@ from hairpin.world import real_world
 RECOUNT_EPILOG = "Example: hairpin recount ./my-show --json"
 RESULTS_EPILOG = "Example: hairpin results ./my-show --format csv > results.csv"
 PURGE_EPILOG = "Example: hairpin purge ./my-show --dry-run"
+
+HEAD_DIGITS = 32
 
 Data = Annotated[Path, typer.Argument(help="Data directory of a show.", metavar="DIR")]
 
@@ -39,10 +43,14 @@ def recount(
     json: Annotated[bool, typer.Option("--json", help="Print for machines.")] = False,
 ) -> None:
     """Count again from the journal alone, and verify every checksum, chain and published head."""
-    found = _recount(data)[1]
+    recounter, found = _recount(data)
     if json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
+        typer.echo(recount_json(recounter.book, found), nl=False)
         return
+    _print_recount(recounter.book, found)
+
+
+def _print_recount(book: Book, found: Recount) -> None:
     console = Console()
     table = Table(title=f"{found.show}: recounted from {found.frames} frames")
     for name in ("question", "status", "journalled", "repeats", "counted", "right", "wrong"):
@@ -54,8 +62,25 @@ def recount(
     console.print(
         f"journalled {found.journalled:,} = counted {found.counted:,} + repeats {found.repeats:,}"
     )
+    if book.published:
+        console.print(_heads(book, found))
     console.print(f"published heads that hold: {found.heads_verified}; chain head {found.head}")
     console.print(f"armed {grounds_in_words(found.permission)}", markup=False)
+
+
+def _heads(book: Book, found: Recount) -> Table:
+    """What to give to whoever wants to verify a result: the head of its last version."""
+    table = Table(title="heads of the results, as they were told last")
+    table.add_column("question")
+    table.add_column("version", justify="right")
+    table.add_column("published")
+    table.add_column("head", no_wrap=True, min_width=HEAD_DIGITS)  # half a head is none
+    for q in found.questions:
+        told = told_of(book, q.question)
+        if told:
+            last = told[-1]
+            table.add_row(q.id, str(last.version), when(last.at_ms), last.head)
+    return table
 
 
 def results(

@@ -72,7 +72,7 @@ def _print(found: Verification) -> None:
         )
     told = {result.question: result.at_ms for result in found.results}
     for q in recount.questions:
-        table.add_row(*_row(q), _when(told[q.id]) if q.id in told else "")
+        table.add_row(*_row(q), when(told[q.id]) if q.id in told else "")
     console.print(table)
     console.print(
         f"journalled {recount.journalled:,} = counted {recount.counted:,} "
@@ -100,5 +100,6 @@ def _covered(found: Verification) -> str:
     return ", and ".join([*results, *(["the whole journal"] if found.whole else [])])
 
 
-def _when(at_ms: int) -> str:
+def when(at_ms: int) -> str:
+    """When a result was told, in UTC."""
     return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M}Z"

@@ -140,10 +140,14 @@ class Copy:
         if not self._disk.lock(self._lock_fd) or self._disk.size(path):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
 
-    def write(self, segment: int, offset: int, data: bytes) -> None:
-        """Durable on return."""
+    def write(self, segment: int, offset: int, data: bytes, known: Place) -> None:
+        """Durable on return. `known`: up to here it was acknowledged, and must be here.
+
+        The frame before this one may have failed when this one was waiting already.
+        """
+        if self.level is None or self.level < known:
+            raise OSError(errno.EIO, "a frame before it failed", str(self.mirror.directory))
         if segment != self._segment:
-            assert offset == 0, "frames follow each other within a segment"
             self._begin(segment)
         elif not self.clean:
             self._disk.truncate(self._fd, offset)
@@ -158,7 +162,6 @@ class Copy:
                 self.distrusted = True
                 raise
         except OSError:
-            self.level = None
             self._take_back(offset)
             raise
         self.clean = True
@@ -190,7 +193,7 @@ class Copy:
         self.open_marks()
         self._close_segment()
         # What was known to be equal is not looked at again, unless a failure made that doubtful.
-        start, self.level = self.level, None
+        start, self.level = None if self.distrusted else self.level, None
         first = start[0] if start else 0
         for segment in range(first, upto[0] + 1):
             name = segment_name(self._incarnation, segment)

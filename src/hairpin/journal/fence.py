@@ -86,6 +86,7 @@ def _make_equal(disk: Disk, mirrors: Mirrors, reader: StrandReader) -> int:
             dropped += _drop_behind(disk, mirror.directory, reader)
             if mirror.id != reader.source.id:
                 _level(disk, mirror, reader)
+            _write_last_anew(disk, mirror.directory, reader)
     return dropped
 
 
@@ -102,6 +103,16 @@ def _drop_behind(disk: Disk, directory: Path, reader: StrandReader) -> int:
         elif segment in ends:  # or the reader began behind it
             dropped += _cut(disk, path, ends[segment], reader)
     return dropped
+
+
+def _write_last_anew(disk: Disk, directory: Path, reader: StrandReader) -> None:
+    """If its writer died when its sync had failed, the system shows it, and the disk has it not,
+    and another sync may say that all is well."""
+    last = reader.last
+    if last is not None:
+        at = reader.offset - last.size_bytes
+        path = directory / segment_name(reader.incarnation, reader.segment)
+        overwrite(disk, path, at, framing.packed(last))
 
 
 def _cut(disk: Disk, path: Path, end: int, reader: StrandReader) -> int:

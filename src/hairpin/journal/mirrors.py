@@ -67,6 +67,20 @@ class Mirrors:
     def all(self) -> list[Mirror]:
         return [*self.members(), *self.others()]
 
+    def leave_out(self, silent: dict[str, str]) -> None:
+        """From now on these (id, why) are no members to this process; nothing is written."""
+        entries = tuple(
+            msgspec.structs.replace(entry, state=State.STALE, why=silent[entry.id])
+            if entry.id in silent and entry.state is State.MEMBER
+            else entry
+            for entry in self.label.mirrors
+        )
+        self.label = msgspec.structs.replace(self.label, mirrors=entries)
+
+    def is_found(self, mirror: Mirror) -> bool:
+        """Was it there when the journal was opened, or was it made since?"""
+        return mirror.id in self._directories
+
     def entry(self, mirror: Mirror) -> Entry | None:
         return self.label.entry(mirror.id)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,6 +25,8 @@ from hairpin.world import World
 log = structlog.get_logger()
 
 
+ANSWER_MS = 5_000.0
+"""A disk that has not read a small file by then hangs."""
 LOST_AND_FOUND = "lost+found"
 """What file systems keep at their root."""
 
@@ -32,7 +35,9 @@ class _Found:
     """What lies in the directories that were named, and in those that labels name."""
 
     def __init__(self, world: World) -> None:
-        self._disk = world.disk
+        self._world = world
+        self._alone = True
+        """One directory was named, and no other one is known yet."""
         self.labels: dict[Path, Label] = {}
         self.absent: dict[Path, str] = {}
         self.damage: DataDamaged | None = None
@@ -40,6 +45,7 @@ class _Found:
     def look(self, directories: Sequence[Path]) -> None:
         queue = list(directories)
         for directory in queue:
+            self._alone = len(queue) == 1
             label = self._label(directory)
             if label is None:
                 continue
@@ -50,6 +56,10 @@ class _Found:
                 looked = {place.absolute() for place in queue}
                 if entry.id not in here and Path(entry.directory) not in looked:
                     queue.append(Path(entry.directory))
+
+    def why_absent(self, entry: Entry) -> str:
+        why = self.absent.get(Path(entry.directory), "no journal is there")
+        return f"missing when it was opened: {why}"
 
     def _expect_originals(self, label: Label) -> None:
         """A copied directory must not be taken for the mirror it was copied from, and then share
@@ -69,13 +79,29 @@ class _Found:
 
     def _read(self, directory: Path) -> Label | None:
         try:
-            return read_label(self._disk, directory)
+            return self._ask(directory)
         except (OSError, DataDamaged):
             return None
 
+    def _ask(self, directory: Path) -> Label:
+        """Of several mirrors one may hang, which must not keep the others from being used."""
+        if self._alone:
+            return read_label(self._world.disk, directory)
+        answer: list[Label] = []
+        lanes = self._world.threads.lanes()
+        lane = lanes.open(directory)
+        lanes.submit(lane, lambda: answer.append(read_label(self._world.disk, directory)))
+        done = lanes.next(ANSWER_MS)
+        lanes.close()
+        if done is None:
+            raise OSError(errno.ETIMEDOUT, f"it does not answer within {ANSWER_MS:.0f} ms")
+        if done.error is not None:
+            raise done.error
+        return answer[0]
+
     def _label(self, directory: Path) -> Label | None:
         try:
-            return read_label(self._disk, directory)
+            return self._ask(directory)
         except (FileNotFoundError, NotADirectoryError):
             self.absent[directory] = "no journal is there"
         except OSError as error:
@@ -107,7 +133,7 @@ def find_mirrors(world: World, directories: Sequence[Path], degraded: bool = Fal
             "Bring back one of " + ", ".join(entry.directory for entry in missing) + ".",
         )
     lost = [
-        msgspec.structs.replace(entry, state=State.STALE, why="missing when it was opened")
+        msgspec.structs.replace(entry, state=State.STALE, why=found.why_absent(entry))
         for entry in missing
     ]
     entries = {entry.id: entry for entry in lost}

@@ -45,6 +45,8 @@ class StrandReader:
         """Size of what counts in the segments that were read before this one."""
         self.frames = 0
         self.chain = framing.genesis(mirrors.journal, incarnation)
+        self.last: Frame | None = None
+        """The one that was read last."""
         self.torn: Broken | None = None
         """Why the last read without a limit stopped before the end of the file."""
         self._silent: dict[str, str] = {}
@@ -213,6 +215,7 @@ class StrandReader:
             yield frame
 
     def _take(self, frame: Frame) -> None:
+        self.last = frame
         self.frames += 1
         self.chain = frame.chain
         self.offset += frame.size_bytes

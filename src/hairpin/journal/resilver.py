@@ -19,10 +19,11 @@ import structlog
 from hairpin.errors import EngineDown
 from hairpin.journal.fence import cut_behind, fence, strand_locks
 from hairpin.journal.filling import Filled, Filling
+from hairpin.journal.holders import holds
 from hairpin.journal.label import Entry, Label, State
 from hairpin.journal.labels import read_label
 from hairpin.journal.mirrors import Mirror, Mirrors, open_or_create
-from hairpin.journal.names import lock_name, parse_name, segment_name
+from hairpin.journal.names import parse_name, segment_name
 from hairpin.journal.reader import StrandReader
 from hairpin.journal.tidying import tidy
 from hairpin.world import World
@@ -186,7 +187,7 @@ class Resilver:
                 return self._progress()
             else:
                 return self._progress()  # whose locks were asked may not be whose count
-        waiting = tuple(n for n in living if not self._held(n))
+        waiting = tuple(n for n in living if not holds(self._disk, self._mirror.directory, n))
         if waiting:
             return self._progress(waiting=waiting)
         tidy(self._world, self._mirrors, self._mirror, self._incarnations)
@@ -223,17 +224,6 @@ class Resilver:
             return self._disk.size(path) > 0
         except FileNotFoundError:
             return False
-
-    def _held(self, incarnation: int) -> bool:
-        """Does its writer write every frame to this mirror, which has all that came before?"""
-        try:
-            fd = self._disk.open(self._mirror.directory / lock_name(incarnation))
-        except FileNotFoundError:
-            return False
-        try:
-            return not self._disk.lock(fd)
-        finally:
-            self._disk.close(fd)
 
     def _begin(self, incarnation: int) -> None:
         replica = self._mirrors.label.replica

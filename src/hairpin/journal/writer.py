@@ -199,7 +199,10 @@ class StrandWriter:
         able = [copy for copy in on if not copy.stuck]
         voters = self._voters(on)
         need = holders(len(voters))
-        self._run(able, lambda copy: partial(copy.write, segment, offset, data), need, voters)
+        known = self._segment, self._size_bytes
+        self._run(able, lambda copy: partial(copy.write, segment, offset, data, known), need, voters)
+        if any(copy.busy for copy in able) and self._some_are_out(able):
+            self._run(able, None, -1)
         done = [copy for copy in able if not copy.busy and copy.error is None]
         if not done:
             return self._nobody_wrote(on)
@@ -212,6 +215,12 @@ class StrandWriter:
         self._segment, self._size_bytes = segment, offset + len(data)
         self._rolls = False
         return None
+
+    def _some_are_out(self, able: list[Copy]) -> bool:
+        """Does another process go on without one of those that were fast? Then they are no majority
+        of those that stay, and the others must have the frame, too."""
+        done = [copy for copy in able if not copy.busy and copy.error is None]
+        return any(self._is_whole(copy) and copy.ejected_by_others() for copy in done)
 
     def _nobody_wrote(self, on: list[Copy]) -> OSError:
         """The frame was not acknowledged: its place is given up, unless nothing was left there."""

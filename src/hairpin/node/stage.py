@@ -35,8 +35,8 @@ from hairpin.world import World
 
 log = structlog.get_logger()
 
-TICK_S = 0.02
-"""So long rests what could not be done when it was due."""
+TICK_S, LATE_S = 0.02, 0.5
+"""So long rests what could not be done when it was due: longer each time, up to this."""
 QUIET_S = 30.0
 """The longest one: whatever may have been missed is noticed then."""
 TEND_S = 2.0
@@ -125,7 +125,7 @@ class Stage:
         self.director.publish()
         clocks = asyncio.create_task(self.director.refresh_clocks())
         stopping = asyncio.create_task(self._wake_at(stop))
-        snapshot_at_s = 0.0
+        snapshot_at_s, late_s = 0.0, TICK_S
         while not stop.is_set():
             self._news.clear()
             now_s = self._clock.monotonic_ms() / 1000
@@ -139,8 +139,9 @@ class Stage:
             rest_s = self._rest_s()
             if self.keeper.busy or self._reported:
                 rest_s = min(rest_s, snapshot_at_s - now_s)
+            late_s = TICK_S if rest_s > 0 else min(2 * late_s, LATE_S)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(rest_s if rest_s > 0 else TICK_S):
+                async with asyncio.timeout(rest_s if rest_s > 0 else late_s):
                     await self._news.wait()
         clocks.cancel()
         stopping.cancel()

@@ -371,9 +371,12 @@ class Director:
         body = self._now_body()
         leaders = self._snapshot.leaders if self._snapshot else ()
         self._view.set_claims(self._desk.claims_view(leaders, self._clocks))
+        cues = documents.cues(self.show, self.order, self._media, self._past.published)
         if if_changed and body == self._body and self._state is not None:
             known = next((d for d in self._state.documents if d.path == "/ranks"), None)
             if known == self._ranks:
+                if cues != self._view.cues:  # a result was told that is not on the phones
+                    self._view.set_order(self._view.body, cues, armed=not self.order.held)
                 return
         self._body = body
         self.version = max(self.version + 1, self._clock.now_ms() - self._armed.epoch_ms)
@@ -388,7 +391,6 @@ class Director:
             documents=tuple(d for d in (shown, self._ranks) if d is not None),
         )
         self._bus.publish(m.TOPIC_ORDER, self._state)
-        cues = documents.cues(self.show, self.order, self._media)
         self._view.set_order(told, cues, armed=not self.order.held)
 
     def _now_body(self) -> documents.Body:

@@ -18,6 +18,7 @@ from hairpin.messages import (
     Document,
     GateQuestion,
     PollPlan,
+    Published,
     QuestionTally,
     TallySnapshot,
     Winner,
@@ -31,6 +32,20 @@ Media = Mapping[str, str]
 """An image's path in the show file to its public address; an image that is gone is left out."""
 
 OVER = "over"
+
+
+class Told(msgspec.Struct, frozen=True):
+    """A question's result as it was told last, and the journal's head that was published with it.
+
+    The head covers all that the result rests on: whoever has it can verify the result.
+    """
+
+    index: int
+    version: int
+    at: int
+    """ms since 1970."""
+    head: str
+    """32 hexadecimal digits."""
 
 
 class Cue(msgspec.Struct, frozen=True):
@@ -48,6 +63,8 @@ class Cue(msgspec.Struct, frozen=True):
     """The right answer in force; bit mask."""
     multiple: bool
     choices: tuple[Choice, ...]
+    told: Told | None = None
+    """None until the result is final for the first time."""
 
 
 def now_body(
@@ -172,8 +189,17 @@ def gate_questions(order: RunningOrder) -> tuple[GateQuestion, ...]:
     )
 
 
-def cues(show: Show, order: RunningOrder, media: Media) -> tuple[Cue, ...]:
-    """The whole running order with its right answers: for the console only."""
+def cues(
+    show: Show,
+    order: RunningOrder,
+    media: Media,
+    published: Mapping[int, Published] | None = None,
+) -> tuple[Cue, ...]:
+    """The whole running order with its right answers: for the console only.
+
+    `published`: the result of each question as it was told last.
+    """
+    records = published or {}
     return tuple(
         Cue(
             index=index,
@@ -189,9 +215,28 @@ def cues(show: Show, order: RunningOrder, media: Media) -> tuple[Cue, ...]:
             choices=tuple(
                 Choice(choice.text, _image(choice.image, media)) for choice in question.choices
             ),
+            told=_told(records.get(index)),
         )
         for index, (question, moment) in enumerate(zip(show.questions, order.moments, strict=True))
     )
+
+
+def last_told(upcoming: Sequence[Cue]) -> Told | None:
+    """Of all results that people were shown, the one that was told last, if there is any.
+
+    A void question has a result, too: it changed the standings. But a head rests on the whole
+    journal, the right answers in it, and so none is shown before the first reveal.
+    """
+    if all(cue.state is not State.REVEALED for cue in upcoming):
+        return None
+    shown = (cue.told for cue in upcoming if cue.state in (State.REVEALED, State.VOID))
+    return max(filter(None, shown), key=lambda told: told.at, default=None)
+
+
+def _told(record: Published | None) -> Told | None:
+    if record is None:
+        return None
+    return Told(record.question, record.version, record.at_ms, record.head)
 
 
 def _etag(data: bytes) -> str:

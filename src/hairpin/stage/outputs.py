@@ -18,7 +18,7 @@ import segno
 
 from hairpin.order import State
 from hairpin.show import CHOICES_MAX, Show, Text
-from hairpin.stage.documents import Cue
+from hairpin.stage.documents import Cue, Told
 from hairpin.stage.events import ShownCell, ShownQuestion, TallyEvent
 
 Value = str | int | float | None
@@ -32,10 +32,12 @@ QUESTION_KEYS = (
         for number in range(1, CHOICES_MAX + 1)
         for key in ("choice", "image", "count", "percent", "right")
     ),
+    *("head", "head_number"),
 )
 RESULT_KEYS = (
     *("number", "id", "state", "status", "version", "group", "key", "label"),
     *("answers", "share_percent", "right", "right_percent", "is_right"),
+    "head",
 )
 LEADER_KEYS = (
     *("rank", "tied", "fan", "name", "country", "age_band"),
@@ -47,9 +49,17 @@ _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]
 
 
 def question_rows(
-    show: Show, cue: Cue | None, tally: TallyEvent | None, language: str, now_ms: int
+    show: Show,
+    cue: Cue | None,
+    tally: TallyEvent | None,
+    language: str,
+    now_ms: int,
+    told: Told | None = None,
 ) -> list[Row]:
-    """One row: the question on show; its texts are empty before the first one opens."""
+    """One row: the question on show; its texts are empty before the first one opens.
+
+    `told`: the result that was told last, as `documents.last_told` gives it.
+    """
     row: Row = dict.fromkeys(QUESTION_KEYS)
     row |= {"show": said(show, show.title, language), "of": len(show.questions)}
     row["state"] = State.WAITING if cue is None else cue.state
@@ -84,6 +94,8 @@ def question_rows(
             f"percent_{index + 1}": _percent(count, shown.answers if shown else None),
             f"right_{index + 1}": _is_right(cue, index),
         }
+    if told is not None:
+        row |= {"head": told.head, "head_number": told.index + 1}
     return [row]
 
 
@@ -217,4 +229,5 @@ def _result(
         "right": cell.right,
         "right_percent": _percent(cell.right, cell.answers),
         "is_right": None,
+        "head": cue.told.head if cue.told and cue.state is State.REVEALED else None,
     }

@@ -18,7 +18,7 @@ from hairpin.order import IllegalStep
 from hairpin.stage import outputs
 from hairpin.stage.auth import TokenDoor, WrongTokens
 from hairpin.stage.commands import AnyCommand, decode
-from hairpin.stage.documents import Cue
+from hairpin.stage.documents import Cue, last_told
 from hairpin.stage.events import Audience
 from hairpin.stage.listener import EventStream
 from hairpin.stage.metrics import registry
@@ -132,6 +132,7 @@ class _Room:
             self._view.wall_tally(),
             self._language(request),
             self._view.clock.now_ms(),
+            last_told(self._view.cues),
         )
         return Response(outputs.as_json(rows), media_type="application/json", headers=NO_STORE)
 

@@ -13,7 +13,7 @@ import msgspec
 from hairpin.messages import ClaimRow, GateReport, Permission, TallySnapshot, Winner
 from hairpin.order import State
 from hairpin.show import Show
-from hairpin.stage.documents import Body, Cue, encoded, show_body, standings_public
+from hairpin.stage.documents import Body, Cue, encoded, last_told, show_body, standings_public
 from hairpin.stage.events import (
     Audience,
     Scene,
@@ -154,15 +154,16 @@ class StageView:
         if kind == "show":
             return encoded({**show_body(self.show), "join_url": self._join_url})
         if kind == "order":
-            return encoded(self.body if audience is Audience.WALL else self._console_order())
+            body = self.body | {"told": last_told(self.cues)}
+            return encoded(body if audience is Audience.WALL else body | self._console_order())
         assert self.snapshot is not None, "a tally event exists only after a snapshot"
         if audience is Audience.WALL:
             return msgspec.json.encode(wall_event(self.snapshot, self._scene()))
         return msgspec.json.encode(console_tally(self.snapshot, self._scene(), self.gates))
 
     def _console_order(self) -> Body:
+        """What only the console gets."""
         return {
-            **self.body,
             "upcoming": self.cues,
             "mode": self.show.mode,
             "armed": self._armed,

@@ -1,6 +1,7 @@
 """Results for analysts: counts by question, right or wrong, age band and country.
 
-Cells under the show's minimum are suppressed. Totals per question stay exact.
+Cells under the show's minimum are suppressed. Totals per question stay exact, and each question has
+what was told of it, with the heads by which anybody can verify that.
 """
 
 from __future__ import annotations
@@ -30,6 +31,27 @@ class Row(msgspec.Struct, frozen=True):
     age_band: int
     country: str
     answers: int | None
+
+
+class Told(msgspec.Struct, frozen=True):
+    """A version of a question's result as it was published."""
+
+    version: int
+    at_ms: int
+    reason: str
+    answers: int
+    right: int
+    head: str
+    """Of the journal, as far as the result rests on it."""
+
+
+def told_of(book: Book, question: int) -> tuple[Told, ...]:
+    """Every version of a question's result that was told, the first one first."""
+    return tuple(
+        msgspec.convert(record, Told, from_attributes=True)
+        for record in book.published
+        if record.question == question
+    )
 
 
 def rows(book: Book) -> list[Row]:
@@ -67,7 +89,7 @@ def as_csv(book: Book, _: Recount) -> str:
 
 
 def as_json(book: Book, found: Recount) -> str:
-    """Totals per question, cells, and the head of the journal that they come from."""
+    """Totals per question, cells, what was told, and the head of the journal as it is now."""
     minimum = book.show.cell_min
     document = {
         "show": found.show,
@@ -85,9 +107,22 @@ def as_json(book: Book, found: Recount) -> str:
                 "wrong": q.wrong,
                 "by_choice": [None if 0 < n < minimum else n for n in q.by_choice or ()],
                 "best_country": q.best_country,
+                "published": told_of(book, q.question),
             }
             for q in found.questions
         ],
         "cells": rows(book),
     }
+    return _pretty(document)
+
+
+def recount_json(book: Book, found: Recount) -> str:
+    """All that a recount found, and to each question what was told of it."""
+    document = msgspec.to_builtins(found)
+    for index, question in enumerate(document["questions"]):
+        question["published"] = told_of(book, index)
+    return _pretty(document)
+
+
+def _pretty(document: object) -> str:
     return msgspec.json.format(msgspec.json.encode(document)).decode() + "\n"

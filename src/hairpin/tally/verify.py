@@ -51,8 +51,8 @@ class Verification(msgspec.Struct, frozen=True):
 
 
 def parse_head(text: str) -> str:
-    """As it is compared. Raises YourMistake if no head looks like that."""
-    head = text.strip().lower()
+    """As it is compared; walls show the digits in groups. Raises YourMistake if it is no head."""
+    head = "".join(text.split()).lower()
     if not re.fullmatch("[0-9a-f]{32}", head):
         raise YourMistake(
             f"--head {text!r} is no chain head", "A head has 32 hexadecimal digits: copy all of it."

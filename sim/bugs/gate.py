@@ -1,0 +1,247 @@
+"""Bugs of the gate: who may answer when, what is acknowledged, and how much may wait."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hairpin.answer import RECORD, Records
+from hairpin.gate.admit import BAD_TICKET, COUNTED, NOT_OPEN, Admission
+from hairpin.gate.commit import Committer
+from hairpin.gate.http import ANSWER_TEXT_BYTES
+from hairpin.gate.server import Gate
+from hairpin.journal import encode_control
+from hairpin.messages import GateQuestion, Marked
+from hairpin.show import Mode
+from hairpin.ticket import Bytes
+from sim.bugs.bug import ENDS, PROMISES, Nights, Patch, bug
+from sim.bugs.journal import COUNTED as WITHIN
+
+AFTER_MARK = "after its close marker a gate takes no answers"
+AFTER_FINAL = "what is final gets no answers any more"
+Statuses = npt.NDArray[np.int64]
+
+
+@bug(
+    "reply-before-commit",
+    "gate/commit.py: Committer._flush",
+    WITHIN,
+    seeds=1,
+    nights=Nights(("at_a_disk_operation", "in_a_disk_operation"), fans=120),
+)
+def reply_before_commit(patch: Patch) -> None:
+    """Phones get their verdicts when a batch is judged, and then it is journalled."""
+
+    def flush(committer: Committer) -> None:
+        texts, askers, times = committer._texts, committer._askers, committer._times
+        committer._texts, committer._askers, committer._times = [], [], []
+        text = np.frombuffer(b"".join(texts), np.uint8)
+        received = np.array(times, np.int64)
+        assert committer.epoch_ms is not None
+        _, status = committer._admission.admit(text, received - committer.epoch_ms)
+        for asker, code in zip(askers, status.tolist(), strict=True):
+            asker.verdict(code)
+        committer.decide(text, received)
+
+    patch.replace(Committer, "_flush", flush)
+
+
+@bug(
+    "error-swallowed",
+    "gate/commit.py: Committer._journal",
+    WITHIN,
+    seeds=1,
+    nights=Nights(("full_disk", "failing_disk")),
+)
+def error_swallowed(patch: Patch) -> None:
+    """A journal that cannot write is logged, and the batch is acknowledged nevertheless."""
+
+    def journal(committer: Committer, records: Records) -> bool:
+        original(committer, records)
+        return True
+
+    original = patch.replace(Committer, "_journal", journal)
+
+
+@bug(
+    "verdicts-mixed-up",
+    "gate/commit.py: Committer._flush",
+    WITHIN,
+    seeds=1,
+    nights=Nights(beat_ms=1000, fans=120),
+)
+def verdicts_mixed_up(patch: Patch) -> None:
+    """Verdicts of a batch go to those who asked in the wrong order."""
+
+    def flush(committer: Committer) -> None:
+        committer._askers.reverse()
+        original(committer)
+
+    original = patch.replace(Committer, "_flush", flush)
+
+
+@bug(
+    "admitted-after-the-close",
+    "gate/admit.py: Admission.shut",
+    AFTER_MARK,
+    AFTER_FINAL,
+    seeds=1,
+    nights=Nights(mode=Mode.HAND, questions=4),
+)
+def admitted_after_the_close(patch: Patch) -> None:
+    """A gate that has written its close marker still admits what comes."""
+    patch.replace(Admission, "shut", lambda *_: None)
+
+
+@bug(
+    "queue-after-the-marker",
+    "gate/server.py: Gate._mark",
+    AFTER_MARK,
+    AFTER_FINAL,
+    seeds=1,
+    nights=Nights(("cut_off", "bad_bus"), mode=Mode.HAND, questions=6, fans=150, beat_ms=1000),
+)
+def queue_after_the_marker(patch: Patch) -> None:
+    """The close marker is written before the answers that wait in the queue."""
+
+    def mark(gate: Gate) -> None:
+        order, answers = gate._doors.order, gate.answers
+        if order is None or answers.error is not None:
+            original(gate)
+            return
+        closed = {i for i, question in enumerate(order.questions) if question.closed}
+        fresh = sorted(closed - gate._marked)
+        if fresh and answers.control(
+            encode_control(Marked(gate._world.clock.now_ms(), tuple(fresh)))
+        ):
+            gate._marked.update(fresh)
+            answers.flush()
+            for question in fresh:
+                gate._admission.shut(question)
+
+    original = patch.replace(Gate, "_mark", mark)
+
+
+@bug(
+    "admitted-before-the-opening",
+    "gate/admit.py: Admission.set_questions",
+    "nobody answers before the opening",
+    seeds=1,
+    nights=Nights(fans=150),
+)
+def admitted_before_the_opening(patch: Patch) -> None:
+    """A gate lets in whoever answers a question that it knows, open or not."""
+
+    def set_questions(
+        admission: Admission, questions: tuple[GateQuestion, ...], epoch_ms: int
+    ) -> None:
+        original(admission, questions, epoch_ms)
+        admission._opens[: len(questions)] = 0
+
+    original = patch.replace(Admission, "set_questions", set_questions)
+
+
+@bug(
+    "signature-unchecked",
+    "gate/admit.py: admit",
+    "only issued tickets answer",
+    "counted is within sent",
+    seeds=1,
+    nights=Nights(fans=150),
+)
+def signature_unchecked(patch: Patch) -> None:
+    """A ticket is decoded, and nobody looks at its signature."""
+
+    def admit(
+        admission: Admission, text: Bytes, received: Statuses
+    ) -> tuple[Records, Statuses]:
+        records, status = original(admission, text, received)
+        let_in = [records]
+        for at in np.flatnonzero(status == BAD_TICKET).tolist():
+            row = text[at * ANSWER_TEXT_BYTES : (at + 1) * ANSWER_TEXT_BYTES].tobytes()
+            ticket = base64.urlsafe_b64decode(row[:20])
+            question, choice, elapsed = int(row[21:23], 16), int(row[23:25], 16), int(row[25:], 16)
+            fan = int.from_bytes(ticket[:4], "little")
+            if admission._opens[question] <= received[at] < admission._closes[question]:
+                one = (fan, received[at], elapsed, question, choice, ticket[4], ticket[5])
+                let_in.append(np.array([one], RECORD))
+                status[at] = COUNTED
+        return np.concatenate(let_in), status
+
+    original = patch.replace(Admission, "admit", admit)
+
+
+@bug(
+    "retry-refused",
+    "gate/admit.py: Admission.admit",
+    "in a quiet night every answer gets its word",
+    seeds=1,
+    nights=Nights(fans=120),
+)
+def retry_refused(patch: Patch) -> None:
+    """A gate that has counted an answer refuses its repetition with 409, as it is no news."""
+    known: dict[int, set[bytes]] = {}
+
+    def admit(
+        admission: Admission, text: Bytes, received: Statuses
+    ) -> tuple[Records, Statuses]:
+        records, status = original(admission, text, received)
+        seen = known.setdefault(id(admission), set())
+        keep = []
+        for at in np.flatnonzero(status == COUNTED).tolist():
+            who = text[at * ANSWER_TEXT_BYTES :][:23].tobytes()
+            keep.append(who not in seen)
+            if who in seen:
+                status[at] = NOT_OPEN
+            seen.add(who)
+        return records[np.array(keep, bool)], status
+
+    original = patch.replace(Admission, "admit", admit)
+
+
+@bug(
+    "queue-unbounded",
+    "gate/commit.py: Committer.put",
+    "queues and memory are bounded",
+    seeds=1,
+    nights=Nights(fans=150, appetite=0.9, beat_ms=1000, queue_max=6),
+)
+def queue_unbounded(patch: Patch) -> None:
+    """Nobody looks at how many answers wait already."""
+
+    def init(committer: Committer, *arguments: Any) -> None:
+        original(committer, *arguments)
+        committer._queue_max = 1 << 30
+
+    original = patch.replace(Committer, "__init__", init)
+
+
+@bug(
+    "news-told-once",
+    "gate/server.py: Gate._report",
+    ENDS,
+    PROMISES,
+    seeds=1,
+    nights=Nights(("bad_bus", "cut_off")),
+)
+def news_told_once(patch: Patch) -> None:
+    """How far a strand is durable is news that is told once: reports do not repeat it."""
+
+    def report(gate: Gate) -> None:
+        publish = gate._bus.publish
+
+        def silent(topic: str, message: Any) -> None:
+            if hasattr(message, "order"):
+                message = type(message)(**{f: getattr(message, f) for f in message.__struct_fields__} | {"frames": 0})
+            publish(topic, message)
+
+        gate._bus.publish = silent  # type: ignore[method-assign]
+        try:
+            original(gate)
+        finally:
+            del gate._bus.publish  # type: ignore[method-assign]
+
+    original = patch.replace(Gate, "_report", report)

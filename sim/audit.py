@@ -56,6 +56,7 @@ def audit(journal: DiskJournal, court: Court, quiet: bool = False) -> Recount:
         counted,
         {q.question: q.journalled for q in recount.questions},
         {q.question: q.repeats for q in recount.questions},
+        model.opened,
         quiet,
     )
     court.numbers.settle()

@@ -93,7 +93,9 @@ class Truth:
         return frame
 
     def acknowledged(self, strand: Strand, frame: bytes) -> None:
-        if strand.end is not None and strand.end.frames <= len(strand.acked):
+        if strand.end is not None and frame in strand.acked:
+            return  # it was fenced just when it had sealed itself
+        if strand.end is not None:
             found = f"frame {len(strand.acked)} of {strand.incarnation}"
             raise Violation("nothing is acknowledged behind a strand's end", found)
         strand.acked.append(frame)
@@ -115,6 +117,19 @@ class Truth:
             found = f"{incarnation} had {known.frames} frames, now {end.frames}"
             raise Violation("a strand's end never moves", found)
         strand.end = end
+        if end.frames > len(strand.acked):
+            self._counts(strand, end)
+
+    def _counts(self, strand: Strand, end: StrandEnd) -> None:
+        """A frame that was never acknowledged belongs to the journal from now on."""
+        for frame in strand.last():
+            if framing.unpack(frame).chain == end.chain:
+                strand.acked.append(frame)
+                strand.chain = end.chain
+                strand.tried.clear()
+                return
+        found = f"{strand.incarnation} ends at {end.frames}, acknowledged: {len(strand.acked)}"
+        raise Violation("a strand ends with what was given for its last place", found)
 
     # --- readers ----------------------------------------------------------------------------------
 

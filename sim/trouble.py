@@ -25,16 +25,24 @@ if TYPE_CHECKING:
     from sim.process import Process
     from sim.universe import Universe
 
-CRASHES = ("kill", "at_an_await", "at_a_disk_operation", "in_a_disk_operation", "orphan", "all")
+CRASHES = (
+    "kill",
+    "at_an_await",
+    "at_a_disk_operation",
+    "in_a_disk_operation",
+    "in_a_write",
+    "orphan",
+    "all",
+)
 DISKS = ("failing_disk", "full_disk", "slow_disk", "short_hang", "rot", "lying_disk")
 MIRRORS = ("hang", "long_hang", "pull", "put_back_old", "slow_disk", "rot", "all")
 NETWORK = ("bad_net", "bad_bus", "cut_off", "kill")
 CLOCKS = ("clock_jump", "clock_jump", "kill", "power_cut")
 TROUBLES: dict[str, tuple[str, ...]] = {
     "quiet": (),
-    "crashes": (*CRASHES, "power_cut"),
-    "disks": (*DISKS, "kill", "power_cut"),
-    "mirrors": (*MIRRORS, "kill", "power_cut"),
+    "crashes": (*CRASHES, "power_cut", "power_cut_in_a_write"),
+    "disks": (*DISKS, "kill", "power_cut", "power_cut_in_a_write"),
+    "mirrors": (*MIRRORS, "kill", "power_cut", "power_cut_in_a_write"),
     "network": NETWORK,
     "clocks": CLOCKS,
     "everything": (*CRASHES, *DISKS, *MIRRORS, *NETWORK, *CLOCKS),
@@ -144,6 +152,23 @@ class Trouble:
 
     def _power_cut(self) -> None:
         self._universe.machine.power_cut()
+
+    def _in_a_write(self) -> None:
+        """Killed when half of a frame is written, or just before it is durable."""
+        if (process := self._somebody()) is not None:
+            process.world.disk.die_in(self._dice.choice(("write", "sync")))  # type: ignore[attr-defined]
+
+    def _power_cut_in_a_write(self) -> None:
+        """The power fails when half of a frame is written, or just before it is durable."""
+        if (process := self._somebody()) is not None:
+            process.world.disk.die_in(self._dice.choice(("write", "sync")))  # type: ignore[attr-defined]
+            loop, cut = self._universe.loop, self._universe.machine.power_cut
+
+            def die() -> None:
+                loop.call_soon(cut, context=self._universe.outside)
+
+            process.at_death(die)
+            self._ends.append(lambda: process.no_longer(die))
 
     # --- disks ------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from hairpin.show import Mode
-from sim.plan import QUEUE_MAX, WHIM, Plan, plan_of
+from sim.plan import GATES, QUEUE_MAX, WHIM, Plan, plan_of
 
 PROMISES = "the promises of design section 7"
 """The product refuses to go on, and has no reason to."""
@@ -32,6 +32,7 @@ class Nights(msgspec.Struct, frozen=True):
     beat_ms: int = 0
     whim: float = WHIM
     queue_max: int = QUEUE_MAX
+    gates: int = GATES
     forged: bool = False
 
     def plan(self, seed: int) -> Plan:
@@ -43,6 +44,7 @@ class Nights(msgspec.Struct, frozen=True):
             whim=self.whim,
             queue_max=self.queue_max,
             troubles=self.troubles,
+            gates=self.gates,
             forged=self.forged,
         )
 

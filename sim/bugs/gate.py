@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -14,7 +15,7 @@ from hairpin.gate.commit import Committer
 from hairpin.gate.http import ANSWER_TEXT_BYTES
 from hairpin.gate.server import Gate
 from hairpin.journal import encode_control
-from hairpin.messages import GateQuestion, Marked
+from hairpin.messages import GateQuestion, GateReport, Marked
 from hairpin.show import Mode
 from hairpin.ticket import Bytes
 from sim.bugs.bug import ENDS, PROMISES, Nights, Patch, bug
@@ -30,7 +31,7 @@ Statuses = npt.NDArray[np.int64]
     "gate/commit.py: Committer._flush",
     WITHIN,
     seeds=1,
-    nights=Nights(("at_a_disk_operation", "in_a_disk_operation"), fans=120),
+    nights=Nights(("in_a_write",), fans=120),
 )
 def reply_before_commit(patch: Patch) -> None:
     """Phones get their verdicts when a batch is judged, and then it is journalled."""
@@ -70,6 +71,7 @@ def error_swallowed(patch: Patch) -> None:
     "verdicts-mixed-up",
     "gate/commit.py: Committer._flush",
     WITHIN,
+    "only issued tickets answer",
     seeds=1,
     nights=Nights(beat_ms=1000, fans=120),
 )
@@ -85,14 +87,23 @@ def verdicts_mixed_up(patch: Patch) -> None:
 
 @bug(
     "admitted-after-the-close",
-    "gate/admit.py: Admission.shut",
+    "gate/admit.py: Admission.set_questions",
     AFTER_MARK,
     AFTER_FINAL,
+    "nobody answers after the close",
     seeds=1,
-    nights=Nights(mode=Mode.HAND, questions=4),
+    nights=Nights(mode=Mode.HAND, fans=120),
 )
 def admitted_after_the_close(patch: Patch) -> None:
-    """A gate that has written its close marker still admits what comes."""
+    """A gate goes by the time at which a question opens, and not by that at which it closes."""
+
+    def set_questions(
+        admission: Admission, questions: tuple[GateQuestion, ...], epoch_ms: int
+    ) -> None:
+        without = tuple(msgspec.structs.replace(one, closes_ms=None) for one in questions)
+        original(admission, without, epoch_ms)
+
+    original = patch.replace(Admission, "set_questions", set_questions)
     patch.replace(Admission, "shut", lambda *_: None)
 
 
@@ -102,7 +113,7 @@ def admitted_after_the_close(patch: Patch) -> None:
     AFTER_MARK,
     AFTER_FINAL,
     seeds=1,
-    nights=Nights(("cut_off", "bad_bus"), mode=Mode.HAND, questions=6, fans=150, beat_ms=1000),
+    nights=Nights(("slow_disk",), mode=Mode.HAND, questions=4, fans=200, appetite=0.9),
 )
 def queue_after_the_marker(patch: Patch) -> None:
     """The close marker is written before the answers that wait in the queue."""
@@ -155,9 +166,7 @@ def admitted_before_the_opening(patch: Patch) -> None:
 def signature_unchecked(patch: Patch) -> None:
     """A ticket is decoded, and nobody looks at its signature."""
 
-    def admit(
-        admission: Admission, text: Bytes, received: Statuses
-    ) -> tuple[Records, Statuses]:
+    def admit(admission: Admission, text: Bytes, received: Statuses) -> tuple[Records, Statuses]:
         records, status = original(admission, text, received)
         let_in = [records]
         for at in np.flatnonzero(status == BAD_TICKET).tolist():
@@ -178,6 +187,7 @@ def signature_unchecked(patch: Patch) -> None:
     "retry-refused",
     "gate/admit.py: Admission.admit",
     "in a quiet night every answer gets its word",
+    "in a quiet night a repetition is acknowledged",
     seeds=1,
     nights=Nights(fans=120),
 )
@@ -185,9 +195,7 @@ def retry_refused(patch: Patch) -> None:
     """A gate that has counted an answer refuses its repetition with 409, as it is no news."""
     known: dict[int, set[bytes]] = {}
 
-    def admit(
-        admission: Admission, text: Bytes, received: Statuses
-    ) -> tuple[Records, Statuses]:
+    def admit(admission: Admission, text: Bytes, received: Statuses) -> tuple[Records, Statuses]:
         records, status = original(admission, text, received)
         seen = known.setdefault(id(admission), set())
         keep = []
@@ -225,7 +233,7 @@ def queue_unbounded(patch: Patch) -> None:
     ENDS,
     PROMISES,
     seeds=1,
-    nights=Nights(("bad_bus", "cut_off")),
+    nights=Nights(("bad_bus", "cut_off"), questions=1),
 )
 def news_told_once(patch: Patch) -> None:
     """How far a strand is durable is news that is told once: reports do not repeat it."""
@@ -234,9 +242,8 @@ def news_told_once(patch: Patch) -> None:
         publish = gate._bus.publish
 
         def silent(topic: str, message: Any) -> None:
-            if hasattr(message, "order"):
-                message = type(message)(**{f: getattr(message, f) for f in message.__struct_fields__} | {"frames": 0})
-            publish(topic, message)
+            told_once = isinstance(message, GateReport)
+            publish(topic, msgspec.structs.replace(message, frames=0) if told_once else message)
 
         gate._bus.publish = silent  # type: ignore[method-assign]
         try:

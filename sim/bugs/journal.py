@@ -83,7 +83,7 @@ def failed_sync_retried(patch: Patch) -> None:
     "frame.py: unpack",
     PROMISES,
     seeds=1,
-    nights=Nights(("in_a_disk_operation", "at_a_disk_operation", "power_cut")),
+    nights=Nights(("power_cut_in_a_write",)),
 )
 def checksum_skipped(patch: Patch) -> None:
     """Reading does not compare the checksum, as the chain finds every change anyway."""
@@ -117,7 +117,14 @@ def chain_forgotten(patch: Patch) -> None:
     patch.replace(framing, "follows", lambda frame, previous: True)
 
 
-@bug("chain-begun-anew", "journal/writer.py: StrandWriter.roll", PROMISES, ENDS, seeds=1)
+@bug(
+    "chain-begun-anew",
+    "journal/writer.py: StrandWriter.roll",
+    PROMISES,
+    ENDS,
+    seeds=1,
+    nights=Nights(questions=2, fans=30),
+)
 def chain_begun_anew(patch: Patch) -> None:
     """A new segment begins a new chain."""
 
@@ -135,7 +142,7 @@ def chain_begun_anew(patch: Patch) -> None:
     "what is read continues its chain",
     PROMISES,
     seeds=1,
-    nights=Nights(("in_a_disk_operation", "power_cut")),
+    nights=Nights(("in_a_write", "power_cut_in_a_write"), fans=120, beat_ms=1000),
 )
 def torn_tail_kept(patch: Patch) -> None:
     """Of a torn last frame the answers that arrived whole are kept."""
@@ -169,7 +176,7 @@ def _salvaged(reader: StrandReader) -> Iterator[Frame]:
     PROMISES,
     ENDS,
     seeds=1,
-    nights=Nights(("failing_disk", "in_a_disk_operation")),
+    nights=Nights(("failing_disk", "in_a_write")),
 )
 def read_past_watermark(patch: Patch) -> None:
     """The keeper reads whatever a strand holds, and not only what its writer has announced."""
@@ -190,7 +197,13 @@ def read_past_watermark(patch: Patch) -> None:
     original = patch.replace(Keeper, "_read", follow)
 
 
-@bug("fence-without-lock", "journal/fence.py: strand_locks", "a fenced strand gets no more frames", seeds=1)
+@bug(
+    "fence-without-lock",
+    "journal/fence.py: strand_locks",
+    "a fenced strand gets no more frames",
+    seeds=1,
+    nights=Nights(("cut_off",)),
+)
 def fence_without_lock(patch: Patch) -> None:
     """Whoever is asked to fence a strand does so without asking whether its writer lives."""
 
@@ -207,7 +220,7 @@ def fence_without_lock(patch: Patch) -> None:
     PROMISES,
     COUNTED,
     seeds=1,
-    nights=Nights(("in_a_disk_operation", "power_cut")),
+    nights=Nights(("in_a_write", "power_cut")),
 )
 def fence_without_sync(patch: Patch) -> None:
     """What a dead writer left is told to be its strand's end, but not made durable."""
@@ -243,4 +256,3 @@ def incarnation_reused(patch: Patch) -> None:
 
     patch.replace(DiskJournal, "_taken", taken)
     original = patch.replace(Copy, "create", create)
-

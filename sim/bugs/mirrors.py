@@ -152,23 +152,3 @@ def bad_over_good(patch: Patch) -> None:
         return True
 
     original = patch.replace(Mirrors, "heal", heal)
-
-
-@bug(
-    "two-of-three-forgotten",
-    "journal/writer.py: StrandWriter._attempt",
-    DURABLE,
-    seeds=1,
-    nights=Nights(("slow_disk", "hang", "pull"), mirrors=3),
-)
-def two_of_three_forgotten(patch: Patch) -> None:
-    """Only the first member votes, so that one of three makes a majority."""
-
-    def voters(writer: StrandWriter, copies: list[Copy]) -> list[Copy]:
-        return original(writer, copies)[:1]  # type: ignore[no-any-return]
-
-    def eject(writer: StrandWriter, lost: list[Copy]) -> bool:
-        return True
-
-    original = patch.replace(StrandWriter, "_voters", voters)
-    patch.replace(StrandWriter, "_eject", eject)

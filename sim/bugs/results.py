@@ -10,15 +10,15 @@ from hairpin.tally.book import Book
 from hairpin.tally.cells import QuestionCount, Scores
 from hairpin.tally.lines import Line
 from sim.bugs.bug import Nights, Patch, bug
-from sim.bugs.counting import LEADERS
+from sim.bugs.counting import LEADERS, ONE_VERSION
 
 WHIMS = Nights(questions=8, fans=40, whim=1.0)
 """The producer corrects and voids."""
-ONE_VERSION = "a final result changes only with a new version"
-DIFFER = "live = recount"
 
 
-@bug("correction-without-version", "tally/lines.py: Line.number", ONE_VERSION, seeds=1, nights=WHIMS)
+@bug(
+    "correction-without-version", "tally/lines.py: Line.number", ONE_VERSION, seeds=1, nights=WHIMS
+)
 def correction_without_version(patch: Patch) -> None:
     """A result that is corrected keeps its version."""
 

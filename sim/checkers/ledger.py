@@ -7,7 +7,7 @@ sent, journalled = counted + repeats, and whoever sent was acknowledged, was ref
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from sim.checkers import Violation
 
@@ -16,6 +16,7 @@ Answer = tuple[int, int]
 SHOWN_MAX = 5
 FINAL_REFUSALS = frozenset({401, 404, 410})
 """After these a phone sends no more."""
+NOT_OPEN = 409
 
 
 class Ledger:
@@ -28,6 +29,8 @@ class Ledger:
         self.refused: set[Answer] = set()
         self.abandoned: set[Answer] = set()
         """Unanswered: the phone gave up."""
+        self.taken_back: set[Answer] = set()
+        """Acknowledged, and then told that the question is not open yet."""
         self.replies: Counter[int] = Counter()
         """By status; 0 is a request without a reply."""
         self.requests = 0
@@ -49,6 +52,8 @@ class Ledger:
             self.acknowledged.add(answer)
         elif status in FINAL_REFUSALS:
             self.refused.add(answer)
+        elif status == NOT_OPEN and answer in self.acknowledged:
+            self.taken_back.add(answer)
 
     def give_up(self, fan: int, question: int) -> None:
         """The phone tries no more, and does not know what became of its answer."""
@@ -64,10 +69,12 @@ class Ledger:
         counted: Mapping[int, Mapping[int, int]],
         journalled: Mapping[int, int],
         repeats: Mapping[int, int],
+        asked: Container[int] = (),
         quiet: bool = False,
     ) -> None:
         """In the end. `counted`: the fans of each question, and what they chose; `journalled`,
-        `repeats`: how many answers, by question. `quiet`: nothing went wrong in this night."""
+        `repeats`: how many answers, by question; `asked`: the questions that were opened; `quiet`:
+        nothing went wrong in this night."""
         sets = {(fan, question) for question, fans in counted.items() for fan in fans}
         _within("acknowledged is within counted", self.acknowledged, sets)
         _within("counted is within sent", sets, set(self.sent))
@@ -88,7 +95,9 @@ class Ledger:
         known = self.acknowledged | self.refused | self.abandoned
         _within("sent is acknowledged, refused or unanswered", set(self.sent), known)
         if quiet:
-            _within("in a quiet night every answer gets its word", self.abandoned, set())
+            waiting = {answer for answer in self.abandoned if answer[1] in asked}
+            _within("in a quiet night every answer gets its word", waiting, set())
+            _within("in a quiet night a repetition is acknowledged", self.taken_back, set())
         if self.requests != self.replies.total():
             raise Violation(
                 "every request has one outcome",

@@ -142,6 +142,10 @@ def _order(name: str, state: str, now: int, at_ms: int) -> Event:
     opened = now - at_ms
     revealed = state in ("revealed", "over")
     poll = name == "poll"
+    upcoming = [_cue(i, state, now, opened) for i in range(len(QUESTIONS))]
+    for cue in upcoming:
+        cue["told"] = _told(cue, name)
+    told = [cue["told"] for cue in upcoming if cue["told"]]
     question = None if state == "waiting" else _question(SHOWN, opened, poll)
     return {
         "version": 17,
@@ -158,6 +162,7 @@ def _order(name: str, state: str, now: int, at_ms: int) -> Event:
             "answers": ANSWERS,
             "status": "final",
             "version": 1,
+            "head": upcoming[SHOWN]["told"] and upcoming[SHOWN]["told"]["head"],
         }
         if revealed
         else None,
@@ -177,11 +182,12 @@ def _order(name: str, state: str, now: int, at_ms: int) -> Event:
         if name == "winner"
         else [],
         "word": None,
+        "told": max(told, key=lambda one: one["at"], default=None),
         "now": now,
         "mode": "clock" if name in ("clock", "held") else "hand",
         "armed": name != "held",
         "permission": _permission("override" if name == "held" else "certificate"),
-        "upcoming": [_cue(i, state, now, opened) for i in range(len(QUESTIONS))],
+        "upcoming": upcoming,
         "claims": _claims() if state == "over" else [],
     }
 
@@ -236,6 +242,22 @@ def _cue(index: int, state: str, now: int, opened: int) -> Event:
         "multiple": index == 4,
         "choices": [{"text": {"en": choice}, "image": None} for choice in choices],
     }
+
+
+def head_of(index: int) -> str:
+    """The head that is published with a question's result."""
+    return f"{0x9E3779B97F4A7C15F39CC0605CEDC835 * (index + 1) % (1 << 128):032x}"
+
+
+def _told(cue: Event, name: str) -> Event | None:
+    """In the scene `revealed` the result is not final yet, and has no head."""
+    provisional = name == "revealed" and cue["index"] == SHOWN
+    if cue["state"] != "revealed" or provisional:
+        return None
+    index = cue["index"]
+    version = 2 if name == "corrected" and index == SHOWN else 1
+    at = cue["opened_at"] + DURATION_MS + 900
+    return {"index": index, "version": version, "at": at, "head": head_of(index)}
 
 
 def _answered(at_ms: float) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 from stage_hand import Hand, holding
+from stage_scenes import SHOWN, head_of
 
 pytestmark = pytest.mark.e2e
 
@@ -296,6 +297,17 @@ def test_the_counts_are_the_counts(console: Hand) -> None:
         expect(cells.first).to_have_text(f"{votes:,}")
     expect(console.page.locator("#choices-rows .right th")).to_contain_text("B Cello")
     expect(console.page.locator("#gates-rows tr")).to_have_count(2)
+
+
+def test_the_chosen_question_has_the_head_of_its_result(console: Hand) -> None:
+    ready(console, "corrected")
+    told = console.page.locator("#order .told")
+    expect(told).to_have_count(1)
+    expect(told).to_have_text(re.compile(rf"^Result 2, told .*, journal {head_of(SHOWN)}$"))
+    console.page.keyboard.press("ArrowUp")
+    expect(told.locator("code")).to_have_text(head_of(SHOWN - 1))
+    console.page.locator('[data-key="cue-4"]').click()
+    expect(told).to_have_count(0)
 
 
 def test_nothing_is_marked_while_all_is_well(console: Hand) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, expect
 from stage_hand import Hand, holding
-from stage_scenes import ANSWERS, RIGHT
+from stage_scenes import ANSWERS, QUESTIONS, RIGHT, SHOWN, head_of
 
 from hairpin.country import CODES
 
@@ -234,6 +234,19 @@ def test_the_leaderboard_shares_ranks_and_counts_the_rest(wall: Hand) -> None:
         assert cells[1] == f"fan {leader['fan']:05d}"
         assert cells[3:] == [f"{leader['right']} of 7", f"{leader['total_ms'] / 1000:.3f} s"]
     expect(wall.page.locator("#leaders-more")).to_have_text("and 3 more on rank 10")
+
+
+def test_a_photograph_of_result_or_leaderboard_has_the_head(wall: Hand) -> None:
+    last = len(QUESTIONS) - 1
+    for scene, place, question in (("over", "#leaders-head", last), ("final", "#rate", SHOWN)):
+        wall.go("/wall", scene)
+        head = head_of(question)
+        groups = " ".join(head[at : at + 4] for at in range(0, len(head), 4))
+        expect(wall.page.locator(place)).to_have_text(f"Journal {groups}")
+        expect(wall.page.locator(place)).to_be_visible()
+    wall.scene("revealed")
+    expect(wall.page.locator("#badge")).to_have_text("Provisional")
+    expect(wall.page.locator("#rate")).to_have_text("")
 
 
 def test_the_winner_stands_there_by_name(wall: Hand) -> None:

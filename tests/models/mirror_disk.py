@@ -20,25 +20,27 @@ class MirrorDisk(RealDisk):
     def __init__(self) -> None:
         self._paths: dict[int, Path] = {}
         self._failing: dict[Path, dict[str, int]] = {}
-        self._hanging: dict[Path, Event] = {}
+        self._hanging: dict[Path, tuple[Event, tuple[str, ...]]] = {}
         self.log: list[tuple[str, Path]] = []
 
     def fail(self, directory: Path, *operations: str, code: int = errno.EIO) -> None:
         """From now on; without operations, all that write."""
         self._failing[directory] = dict.fromkeys(operations or WRITING, code)
 
-    def hang(self, directory: Path) -> None:
-        self._hanging[directory] = Event()
+    def hang(self, directory: Path, *operations: str) -> None:
+        """From now on; without operations, all that write."""
+        event, known = self._hanging.get(directory, (Event(), ()))
+        self._hanging[directory] = event, (*known, *(operations or WRITING))
 
     def mend(self, directory: Path) -> None:
         self._failing.pop(directory, None)
         if hanging := self._hanging.pop(directory, None):
-            hanging.set()
+            hanging[0].set()
 
     def _do(self, operation: str, path: Path, action: Callable[[], Any]) -> Any:
-        for directory, hanging in tuple(self._hanging.items()):
-            if directory in path.parents and operation in WRITING:
-                hanging.wait(30)
+        for directory, (mended, operations) in tuple(self._hanging.items()):
+            if directory in (path, *path.parents) and operation in operations:
+                mended.wait(30)
         for directory, codes in tuple(self._failing.items()):
             if directory in path.parents and operation in codes:
                 raise OSError(codes[operation], os.strerror(codes[operation]), str(path))
@@ -46,7 +48,8 @@ class MirrorDisk(RealDisk):
         return action()
 
     def create(self, path: Path, mode: int = 0o600) -> int:
-        fd: int = self._do("create", path, lambda: RealDisk.create(self, path, mode))
+        flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC
+        fd: int = self._do("create", path, lambda: os.open(path, flags, mode))
         self._paths[fd] = path
         return fd
 
@@ -69,6 +72,14 @@ class MirrorDisk(RealDisk):
     def read(self, path: Path, offset: int, size_bytes: int) -> bytes:
         data: bytes = self._do("read", path, lambda: RealDisk.read(self, path, offset, size_bytes))
         return data
+
+    def size(self, path: Path) -> int:
+        size_bytes: int = self._do("size", path, lambda: RealDisk.size(self, path))
+        return size_bytes
+
+    def list(self, directory: Path) -> list[str]:
+        names: list[str] = self._do("list", directory, lambda: RealDisk.list(self, directory))
+        return names
 
     def replace(self, path: Path, data: bytes, mode: int = 0o600) -> None:
         self._do("replace", path, lambda: path.write_bytes(data))

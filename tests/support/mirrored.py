@@ -49,7 +49,7 @@ def wait_state(node: LivingNode, mirror: Path, state: str, *readable: Path) -> N
 def health(node: LivingNode) -> Health:
     """What was noted against any mirror, added up."""
     journal = open_journal(node.data)
-    books = [read_health(real_world(), m.directory) for m in journal.mirrors.all()]
+    books = [read_health(real_world().disk, m.directory) for m in journal.mirrors.all()]
     total = Health()
     for note in [note for book in books for note in book.values()]:
         total = total.plus(note)

@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from hairpin.cli.journal_places import journal_at
+from hairpin.cli.journal_places import journal_at, many
 from hairpin.errors import DataDamaged, HairpinError, YourMistake
 from hairpin.frame import Frame, Kind
 from hairpin.journal import decode_control
@@ -87,7 +87,7 @@ def inspect_command(
         gaps += view.gaps
     if gaps:
         raise DataDamaged(
-            f"{len(gaps)} ranges cannot be read in {mirror.directory}",
+            f"cannot be read in {mirror.directory}: {many(len(gaps), 'range')}",
             "Is it good elsewhere? hairpin journal check DIR",
         )
 
@@ -182,9 +182,10 @@ def _frame_line(shown: FrameView) -> str:
 
 
 def _line(view: StrandView) -> str:
-    bad = f", {len(view.gaps)} ranges cannot be read" if view.gaps else ""
+    bad = f"; cannot be read: {many(len(view.gaps), 'range')}" if view.gaps else ""
     return (
-        f"strand {view.incarnation} ({view.role}, {view.state}): {view.segments} segments, "
-        f"{view.frames:,} frames ({view.controls:,} control), {view.answers:,} answers, "
+        f"strand {view.incarnation} ({view.role}, {view.state}): "
+        f"{many(view.segments, 'segment')}, {many(view.frames, 'frame')} "
+        f"({view.controls:,} control), {many(view.answers, 'answer')}, "
         f"{view.bytes:,} bytes, chain {view.chain or 'none'}{bad}"
     )

@@ -34,6 +34,11 @@ def journal_at(place: Path, world: World) -> DiskJournal:
     return open_journal(place, degraded=True)
 
 
+def many(count: int, what: str) -> str:
+    """Such as `1 frame` and `2 frames`."""
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
 def mirror_called(mirrors: Mirrors, text: str) -> Mirror:
     """By id or directory. Raises YourMistake if there is none."""
     wanted = Path(text).absolute()

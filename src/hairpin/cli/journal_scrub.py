@@ -9,13 +9,14 @@ from typing import Annotated
 import msgspec
 import typer
 
-from hairpin.cli.journal_places import journal_at, progress_bar
+from hairpin.cli.journal_places import journal_at, many, progress_bar
 from hairpin.errors import DataDamaged, YourMistake
 from hairpin.journal import Readable
 from hairpin.journal.check import Checked, Found, OneMirror, check
 from hairpin.journal.disk import DiskJournal
 from hairpin.journal.names import segment_name
 from hairpin.journal.scrub import Scrub, ScrubResult
+from hairpin.journal.status import Degraded
 from hairpin.tally.recount import Recounter
 from hairpin.world import real_world
 
@@ -74,21 +75,25 @@ def scrub_command(
         typer.echo(msgspec.json.format(msgspec.json.encode(work.result)).decode())
     else:
         _print_scrub(work.result)
-    if not work.result.clean:
-        problems = [damage.place for damage in work.result.damages] + list(work.result.others)
-        raise DataDamaged("not all is well: " + "; ".join(problems), _remedy(work.result))
+    _judge_scrub(work.result)
 
 
-def _remedy(result: ScrubResult) -> str:
-    return RESTORE if result.damages else "See: hairpin journal status DIR"
+def _judge_scrub(result: ScrubResult) -> None:
+    """Raises DataDamaged if something is lost, Degraded if not every mirror was read."""
+    problems = [damage.place for damage in result.damages] + list(result.others)
+    if problems:
+        raise DataDamaged("not all could be healed: " + "; ".join(problems), RESTORE)
+    if result.unread:
+        raise Degraded("; ".join(result.unread), "See: hairpin journal status DIR")
 
 
 def _print_scrub(result: ScrubResult) -> None:
     typer.echo(
-        f"read {result.bytes:,} bytes in {len(result.mirrors)} mirrors: {result.frames:,} frames"
+        f"read {result.bytes:,} bytes in {many(len(result.mirrors), 'mirror')}: "
+        f"{many(result.frames, 'frame')}"
     )
     for directory, frames in sorted(result.healed.items()):
-        typer.echo(f"healed in {directory}: {frames:,} frames or files")
+        typer.echo(f"healed in {directory}: {frames:,} (frames, labels, snapshots)")
     if not result.healed:
         typer.echo("nothing had to be healed")
     for damage in result.damages:
@@ -148,7 +153,8 @@ def _heads(journal: DiskJournal, checked: Checked) -> Heads:
 def _print_check(report: CheckReport) -> None:
     alive = f", {len(report.living)} being written" if report.living else ""
     typer.echo(
-        f"journal {report.journal}: {report.strands:,} strands{alive}, {report.frames:,} frames, "
+        f"journal {report.journal}: {many(report.strands, 'strand')}{alive}, "
+        f"{many(report.frames, 'frame')}, "
         f"{report.bytes:,} bytes"
     )
     for one in report.found:
@@ -156,7 +162,7 @@ def _print_check(report: CheckReport) -> None:
     if report.heads.verified is None:
         typer.echo(f"published heads were not compared: {report.heads.why}")
     else:
-        typer.echo(f"fenced ends and {report.heads.verified:,} published heads hold")
+        typer.echo(f"fenced ends hold, and {many(report.heads.verified, 'published head')}")
     for other in report.others:
         typer.echo(f"{other}, and was not read")
 
@@ -172,10 +178,10 @@ def _line(one: Found) -> str:
 def _judge(report: CheckReport, checked: Checked) -> None:
     """Raises DataDamaged if anything is not what was written."""
     if checked.lost:
-        raise DataDamaged(f"{len(checked.lost)} ranges are lost", RESTORE)
+        raise DataDamaged(f"lost: {many(len(checked.lost), 'range')}", RESTORE)
     if checked.found:
         raise DataDamaged(
-            f"{len(checked.found)} ranges are bad in one mirror and good in another",
+            f"bad in one mirror and good in another: {many(len(checked.found), 'range')}",
             "Heal them: hairpin journal scrub DIR",
         )
     if report.heads.wrong:

@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from hairpin.cli.journal_places import journal_at
+from hairpin.cli.journal_places import journal_at, many
 from hairpin.journal.health import Scrubbed
 from hairpin.journal.status import Condition, Degraded, JournalStatus, MirrorStatus, status
 from hairpin.world import real_world
@@ -52,7 +52,7 @@ def status_command(
 def _print(found: JournalStatus) -> None:
     typer.echo(f"journal {found.journal}: {found.state}")
     alive = f", {len(found.living)} being written" if found.living else ""
-    typer.echo(f"{found.strands:,} strands{alive}, {found.bytes:,} bytes in each mirror")
+    typer.echo(f"{many(found.strands, 'strand')}{alive}, {found.bytes:,} bytes in each mirror")
     if found.received is not None:
         typer.echo(f"received, and stands at snapshot {found.received}")
     if found.snapshots:
@@ -86,7 +86,7 @@ def _notes(mirror: MirrorStatus) -> list[str]:
     if mirror.replaces is not None:
         lines.append(f"{mirror.directory} takes the place of {mirror.replaces}")
     if mirror.lacks_bytes:
-        lacks = f"{mirror.lacks_frames:,} frames, {mirror.lacks_bytes:,} bytes"
+        lacks = f"{many(mirror.lacks_frames, 'frame')}, {mirror.lacks_bytes:,} bytes"
         lines.append(f"{mirror.directory} lacks {lacks}")
     if mirror.health.last and mirror.health.last_ms is not None:
         lines.append(f"{mirror.directory}: {_when(mirror.health.last_ms)}: {mirror.health.last}")
@@ -102,8 +102,9 @@ def _last_scrub(found: JournalStatus) -> str:
     last = max(scrubs, key=lambda scrub: scrub.at_ms)
     same: list[Scrubbed] = [scrub for scrub in scrubs if scrub.at_ms == last.at_ms]
     return (
-        f"scrubbed {_when(last.at_ms)}: {sum(s.bytes for s in same):,} bytes in {len(same)} "
-        f"mirrors, {sum(s.healed for s in same):,} healed, {last.errors:,} errors"
+        f"scrubbed {_when(last.at_ms)}: {sum(s.bytes for s in same):,} bytes in "
+        f"{many(len(same), 'mirror')}, {sum(s.healed for s in same):,} healed, "
+        f"{many(last.errors, 'error')}"
     )
 
 

@@ -13,10 +13,14 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
+import msgspec
+
 from hairpin.errors import EngineDown
 from hairpin.journal import Follower, StrandEnd, Writer
 from hairpin.journal.copy import Copy
 from hairpin.journal.fence import cut_behind, fence
+from hairpin.journal.impatient import ImpatientDisk
+from hairpin.journal.label import State
 from hairpin.journal.mirrors import Mirror, Mirrors, holders
 from hairpin.journal.names import parse_name
 from hairpin.journal.opening import create_mirrors, find_mirrors
@@ -48,13 +52,18 @@ class DiskJournal:
         *others: Path,
         degraded: bool = False,
         stall_ms: float = STALL_MS,
+        impatient: bool = False,
     ) -> DiskJournal:
-        """`others`: directories beside those that the mirrors' labels name.
+        """`others`: directories beside those that the mirrors' labels name. With `impatient` a
+        disk that hangs is not waited for longer than `stall_ms` by readers, either.
 
         Raises YourMistake if there is no journal, or a member is missing and `degraded` does not
         accept that; EngineDown if a disk cannot be read; DataDamaged.
         """
-        return cls(world, find_mirrors(world, [directory, *others], degraded), stall_ms)
+        mirrors = find_mirrors(world, [directory, *others], degraded)
+        if impatient:
+            mirrors.reading = ImpatientDisk(world, mirrors, stall_ms)
+        return cls(world, mirrors, stall_ms)
 
     @property
     def id(self) -> int:
@@ -115,6 +124,21 @@ class DiskJournal:
                 "Give the disk space and write permission.",
             ) from error
 
+    def begin_term(self) -> None:
+        """Before writers begin, when none lives: a label of this term for all members.
+
+        One whose label is older than the others' was put back as it was once, or died before it
+        heard of a change. It may lack something, and is filled before it counts again.
+        """
+        if len(self.mirrors.all()) == 1:
+            return
+        why = "its label was older than the others'"
+        stale = [
+            msgspec.structs.replace(entry, state=State.STALE, why=why)
+            for entry in self.mirrors.behind
+        ]
+        self.mirrors.relabel(self.mirrors.label.changed(*stale))
+
     # --- reading ----------------------------------------------------------------------------------
 
     def incarnations(self) -> list[int]:
@@ -135,7 +159,7 @@ class DiskJournal:
         return sorted(found)
 
     def _numbers(self, mirror: Mirror) -> set[int]:
-        names = map(parse_name, self._world.disk.list(mirror.directory))
+        names = map(parse_name, self.mirrors.reading.list(mirror.directory))
         return {name[0] for name in names if name is not None}
 
     def follow(self, incarnation: int) -> Follower:
@@ -148,4 +172,4 @@ class DiskJournal:
     # --- fencing ----------------------------------------------------------------------------------
 
     def fence(self, incarnation: int) -> StrandEnd | None:
-        return fence(self._world.disk, self.mirrors, incarnation)
+        return fence(self.mirrors.reading, self.mirrors, incarnation)

@@ -95,24 +95,24 @@ def _drop_behind(disk: Disk, directory: Path, reader: StrandReader) -> int:
     the ends of segments before. Make the rest durable."""
     dropped = 0
     ends = reader.ends | {reader.segment: reader.offset}
-    for segment in segments(disk, directory, reader.incarnation):
+    # The last one first: after a crash no segment must be missing before one that is there.
+    for segment in reversed(segments(disk, directory, reader.incarnation)):
+        if segment < reader.segment and segment not in ends:
+            continue  # the reader began behind it
         path = directory / segment_name(reader.incarnation, segment)
+        dropped += _cut(disk, path, ends.get(segment, 0), reader)
         if segment > reader.segment:
-            dropped += disk.size(path)
             disk.remove(path)
-        elif segment in ends:  # or the reader began behind it
-            dropped += _cut(disk, path, ends[segment], reader)
     return dropped
 
 
 def _write_last_anew(disk: Disk, directory: Path, reader: StrandReader) -> None:
     """If its writer died when its sync had failed, the system shows it, and the disk has it not,
     and another sync may say that all is well."""
-    last = reader.last
-    if last is not None:
-        at = reader.offset - last.size_bytes
-        path = directory / segment_name(reader.incarnation, reader.segment)
-        overwrite(disk, path, at, framing.packed(last))
+    if reader.last is not None:
+        segment, offset, frame = reader.last
+        path = directory / segment_name(reader.incarnation, segment)
+        overwrite(disk, path, offset, framing.packed(frame))
 
 
 def _cut(disk: Disk, path: Path, end: int, reader: StrandReader) -> int:

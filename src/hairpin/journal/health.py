@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from hairpin.world import World
+from hairpin.world import Disk, World
 
 HEALTH = "health.json"
 _BYTES_MAX = 1 << 20
@@ -53,10 +53,10 @@ def _when(scrubbed: Scrubbed | None) -> int:
     return scrubbed.at_ms if scrubbed is not None else -1
 
 
-def read_health(world: World, directory: Path) -> dict[str, Health]:
+def read_health(disk: Disk, directory: Path) -> dict[str, Health]:
     """By id of the mirror; empty if nothing was ever noted or it cannot be read."""
     try:
-        data = world.disk.read(directory / HEALTH, 0, _BYTES_MAX)
+        data = disk.read(directory / HEALTH, 0, _BYTES_MAX)
         return msgspec.json.decode(data, type=dict[str, Health])
     except (OSError, msgspec.MsgspecError):
         return {}
@@ -82,12 +82,12 @@ class HealthBook:
     def waiting(self) -> bool:
         return bool(self._news)
 
-    def flush(self, directory: Path) -> None:
+    def flush(self, disk: Disk, directory: Path) -> None:
         """Add the notes to the file there, whose lock the caller holds. Raises OSError."""
         if not self._news:
             return
         news, self._news = self._news, {}
-        known = read_health(self._world, directory)
+        known = read_health(disk, directory)
         for mirror, health in news.items():
             known[mirror] = known.get(mirror, Health()).plus(health)
-        self._world.disk.replace(directory / HEALTH, msgspec.json.encode(known))
+        disk.replace(directory / HEALTH, msgspec.json.encode(known))

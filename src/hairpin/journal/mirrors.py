@@ -43,6 +43,11 @@ class Mirrors:
         self.label = label
         self._epoch = label.epoch
         self.health = HealthBook(world)
+        self.behind: list[Entry] = []
+        """Members that carried an older label when they were found."""
+        self.reading: Disk = world.disk
+        """What readers use: in a process that must not freeze one that is waited for only so long.
+        """
 
     def view(self) -> Mirrors:
         """The same mirrors, for another thread."""
@@ -154,7 +159,7 @@ class Mirrors:
             # One that is damaged is written anew, as this process knows it.
             label = change(self._read(on) or self.label).of(on.id)
             write_label(self.disk, on.directory, label)
-            self._flush(on.directory)
+            self.health.flush(self.disk, on.directory)
         return label
 
     def agree(self, change: Callable[[Label], Label], also: Iterable[Mirror] = ()) -> bool:
@@ -174,6 +179,25 @@ class Mirrors:
                 write_label(self.disk, mirror.directory, new.of(mirror.id))
         self.label = new
         return True
+
+    def relabel(self, new: Label) -> None:
+        """Put this label on all its members, when no writer lives; durable on return.
+
+        One that cannot be written is behind from then on; whoever writes there finds out. Raises
+        EngineDown if none can.
+        """
+        self.label, problems = new, []
+        for mirror in self.members():
+            try:
+                self.change(mirror, lambda _: new)
+            except OSError as error:
+                problems.append(f"{mirror.directory}: {error.strerror}")
+                log.error("a label cannot be written", why=problems[-1])
+        if len(problems) == len(self.members()):
+            raise EngineDown(
+                f"cannot write a label: {'; '.join(problems)}",
+                "Give the journal's disks space and write permission.",
+            )
 
     def locate(self, mirror: Mirror) -> None:
         """From now on a mirror of this id lies in this directory."""
@@ -198,14 +222,11 @@ class Mirrors:
         """Keep what was noted; whoever cannot write it keeps it in mind."""
         for mirror in self.members() if self.health.waiting else ():
             try:
-                with label_lock(self.disk, mirror.directory):
-                    self._flush(mirror.directory)
+                with label_lock(self.reading, mirror.directory):
+                    self.health.flush(self.reading, mirror.directory)
                 return
             except OSError as error:
                 log.warning("health is not noted", mirror=str(mirror.directory), why=str(error))
-
-    def _flush(self, directory: Path) -> None:
-        self.health.flush(directory)
 
     # --- healing ----------------------------------------------------------------------------------
 
@@ -216,7 +237,7 @@ class Mirrors:
         path = mirror.directory / name
         log.warning("a bad copy was found", file=str(path), at_byte=offset, why=why)
         try:
-            overwrite(self.disk, path, offset, data)
+            overwrite(self.reading, path, offset, data)
         except OSError as error:
             log.error("it cannot be healed", file=str(path), why=error.strerror)
             self.health.note(mirror.id, f"{why}; healing failed: {error.strerror}", read=frames)

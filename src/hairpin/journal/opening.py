@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -27,6 +27,7 @@ log = structlog.get_logger()
 
 ANSWER_MS = 5_000.0
 """A disk that has not read a small file by then hangs."""
+NOT_THERE = "no journal is there"
 LOST_AND_FOUND = "lost+found"
 """What file systems keep at their root."""
 
@@ -58,7 +59,7 @@ class _Found:
                     queue.append(Path(entry.directory))
 
     def why_absent(self, entry: Entry) -> str:
-        why = self.absent.get(Path(entry.directory), "no journal is there")
+        why = self.absent.get(Path(entry.directory), NOT_THERE)
         return f"missing when it was opened: {why}"
 
     def _expect_originals(self, label: Label) -> None:
@@ -103,7 +104,7 @@ class _Found:
         try:
             return self._ask(directory)
         except (FileNotFoundError, NotADirectoryError):
-            self.absent[directory] = "no journal is there"
+            self.absent[directory] = NOT_THERE
         except OSError as error:
             self.absent[directory] = str(error.strerror)
         except DataDamaged as damage:
@@ -126,7 +127,7 @@ def find_mirrors(world: World, directories: Sequence[Path], degraded: bool = Fal
     places = {known.mirror: directory for directory, known in reversed(found.labels.items())}
     missing = [e for e in label.mirrors if e.state is State.MEMBER and e.id not in places]
     if missing and not degraded:
-        _refuse(missing, places)
+        _refuse(missing, places, found)
     if len(missing) == len(label.members):
         raise YourMistake(
             f"no member of journal {label.id} is here, only stale mirrors",
@@ -140,16 +141,28 @@ def find_mirrors(world: World, directories: Sequence[Path], degraded: bool = Fal
     # The same epoch: nothing is decided before it is written down.
     here = tuple(entries.get(entry.id, entry) for entry in label.mirrors)
     mirrors = Mirrors(world, msgspec.structs.replace(label, mirrors=here), places)
+    mirrors.behind = _behind(found.labels.values(), label)
     if lost:
         log.warning("the journal is degraded", missing=[entry.directory for entry in missing])
     return mirrors
+
+
+def _behind(labels: Iterable[Label], in_force: Label) -> list[Entry]:
+    """Members whose own label is older than that of another member."""
+    epochs = {known.mirror: known.epoch for known in labels}
+    latest = max((epochs.get(member, 0) for member in in_force.members), default=0)
+    return [
+        entry
+        for entry in in_force.mirrors
+        if entry.state is State.MEMBER and epochs.get(entry.id, latest) < latest
+    ]
 
 
 def _explain_nothing(found: _Found, directory: Path) -> None:
     if found.damage is not None:
         raise found.damage
     why = found.absent[directory]
-    if why != "no journal is there":
+    if why != NOT_THERE:
         raise EngineDown(
             f"cannot read {directory / LABEL}: {why}",
             "Give read permission, or look at the disk.",
@@ -160,8 +173,15 @@ def _explain_nothing(found: _Found, directory: Path) -> None:
     )
 
 
-def _refuse(missing: list[Entry], places: dict[str, Path]) -> None:
+def _refuse(missing: list[Entry], places: dict[str, Path], found: _Found) -> None:
     names = ", ".join(entry.directory for entry in missing)
+    for entry in missing:
+        why = found.absent.get(Path(entry.directory), NOT_THERE)
+        if why != NOT_THERE:
+            raise EngineDown(
+                f"a mirror of the journal cannot be read: {entry.directory}: {why}",
+                "Look at its disk; if it is lost for good, go on without it: --degraded.",
+            )
     here = ", ".join(str(place) for place in places.values())
     raise YourMistake(
         f"a mirror of the journal is missing: {names}; here: {here}",
@@ -196,6 +216,10 @@ def attach(world: World, mirrors: Mirrors, directory: Path, replaces: str = "") 
                 f"{directory} was a mirror of this journal, and was replaced",
                 "Take it out of `mirrors` in hairpin.toml; to use its disk again, empty it first.",
             )
+        raise YourMistake(
+            f"{directory} holds journal {label.id}; this one is {mirrors.label.id}",
+            "Name an empty directory, or one that does not exist yet.",
+        )
     if names:
         raise YourMistake(
             f"{directory} is not empty: it holds {', '.join(names[:3])}",

@@ -33,7 +33,7 @@ class StrandReader:
     ) -> None:
         """`end_frames`: the strand ends there, whatever follows. `sources`: read these only."""
         self._mirrors = mirrors
-        self._disk = mirrors.disk
+        self._disk = mirrors.reading
         self._end_frames = end_frames
         self._sources = sources
         self.source = (sources or mirrors.members())[0]
@@ -45,8 +45,8 @@ class StrandReader:
         """Size of what counts in the segments that were read before this one."""
         self.frames = 0
         self.chain = framing.genesis(mirrors.journal, incarnation)
-        self.last: Frame | None = None
-        """The one that was read last."""
+        self.last: tuple[int, int, Frame] | None = None
+        """The frame that was read last, with its segment and byte."""
         self.torn: Broken | None = None
         """Why the last read without a limit stopped before the end of the file."""
         self._silent: dict[str, str] = {}
@@ -215,7 +215,7 @@ class StrandReader:
             yield frame
 
     def _take(self, frame: Frame) -> None:
-        self.last = frame
+        self.last = self.segment, self.offset, frame
         self.frames += 1
         self.chain = frame.chain
         self.offset += frame.size_bytes
@@ -311,7 +311,9 @@ class StrandReader:
     def _unreadable(self, mirror: Mirror, path: Path, error: OSError) -> None:
         """Note it; raises EngineDown if there is no other mirror."""
         if len(self._copies()) == 1:
-            raise EngineDown(f"cannot read {path}: {error.strerror}", "Look at the disk.") from error
+            raise EngineDown(
+                f"cannot read {path}: {error.strerror}", "Look at the disk."
+            ) from error
         self._silent[mirror.id] = f"{path}: {error.strerror}"
         self._mirrors.health.note(mirror.id, f"{path.name}: {error.strerror}", read=1)
 

@@ -43,12 +43,14 @@ class ScrubResult(msgspec.Struct, frozen=True):
     """What is lost, or cannot be written."""
     others: tuple[str, ...]
     """What is wrong beside that: in words."""
+    unread: tuple[str, ...]
+    """Mirrors that were not read, and why."""
     unfinished_bytes: int
     """Frames that crashes cut short; fencing cuts them off."""
 
     @property
     def clean(self) -> bool:
-        return not self.damages and not self.others
+        return not self.damages and not self.others and not self.unread
 
 
 class Scrub:
@@ -58,6 +60,7 @@ class Scrub:
         self._mirrors = mirrors
         self._members: list[Mirror] = []
         self._others: list[str] = []
+        self._unread: list[str] = []
         self._healed: Counter[str] = Counter()
         self._damages: list[Damage] = []
         self._frames = 0
@@ -94,7 +97,7 @@ class Scrub:
                 names = filter(parse_name, self._disk.list(mirror.directory))
                 sizes = {name: self._disk.size(mirror.directory / name) for name in names}
             except OSError as error:
-                self._others.append(f"{mirror.directory} cannot be read: {error.strerror}")
+                self._unread.append(f"{mirror.directory} cannot be read: {error.strerror}")
                 continue
             self._members.append(mirror)
             for name, size_bytes in sizes.items():
@@ -103,11 +106,11 @@ class Scrub:
                     found[parsed[0]] += size_bytes
                     self._sizes[mirror.id] += size_bytes
         if not self._members:
-            raise EngineDown("; ".join(self._others), "Look at the disks.")
+            raise EngineDown("; ".join(self._unread), "Look at the disks.")
         for mirror in self._mirrors.others():
             entry = self._mirrors.entry(mirror)
             why = f" ({entry.why})" if entry is not None and entry.why else ""
-            self._others.append(f"{mirror.directory} is no member{why}, and was not read")
+            self._unread.append(f"{mirror.directory} is no member{why}, and was not read")
         self._all_bytes = found.total()
         return dict(sorted(found.items()))
 
@@ -178,6 +181,7 @@ class Scrub:
             healed=dict(self._healed),
             damages=tuple(self._damages),
             others=tuple(self._others),
+            unread=tuple(self._unread),
             unfinished_bytes=self._unfinished_bytes,
         )
         at_ms = self._world.clock.now_ms()

@@ -159,7 +159,7 @@ def _look(world: World, mirror: Mirror, facts: _Facts) -> None:
     facts.room = room(directory)
     names = [name for name in disk.list(directory) if parse_name(name) is not None]
     facts.sizes = {name: disk.size(directory / name) for name in names}
-    facts.health = read_health(world, directory)
+    facts.health = read_health(world.disk, directory)
 
 
 def _tell(

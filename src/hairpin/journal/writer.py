@@ -200,7 +200,9 @@ class StrandWriter:
         voters = self._voters(on)
         need = holders(len(voters))
         known = self._segment, self._size_bytes
-        self._run(able, lambda copy: partial(copy.write, segment, offset, data, known), need, voters)
+        self._run(
+            able, lambda copy: partial(copy.write, segment, offset, data, known), need, voters
+        )
         if any(copy.busy for copy in able) and self._some_are_out(able):
             self._run(able, None, -1)
         done = [copy for copy in able if not copy.busy and copy.error is None]
@@ -332,14 +334,14 @@ class StrandWriter:
         entry = self._mirrors.entry(copy.mirror) or Entry(
             copy.mirror.id, str(copy.mirror.directory), State.STALE
         )
-        why = str(copy.error) if copy.error else f"no answer within {self._stall_ms:.0f} ms"
+        why = _why(copy.error) if copy.error else f"no answer within {self._stall_ms:.0f} ms"
         state = State.STALE if entry.state is State.MEMBER else entry.state
         return msgspec.structs.replace(
             entry, state=state, why=why, distrusted=entry.distrusted or copy.distrusted
         )
 
     def _let_go(self, copy: Copy) -> None:
-        why = str(copy.error or "too slow")
+        why = _why(copy.error) if copy.error else "too slow"
         log.error("a mirror is ejected", mirror=str(copy.mirror.directory), why=why)
         self._mirrors.health.note(copy.mirror.id, why, write=int(copy.error is not None), out=1)
         copy.leaves()
@@ -388,6 +390,11 @@ class StrandWriter:
         self._run([copy], lambda c: partial(c.catch_up, good, here), -1 if near else 0)
         if not copy.busy and copy.error is None and copy.level == here and copy.takes_part():
             log.info("a mirror takes part again", mirror=str(copy.mirror.directory))
+
+
+def _why(error: Exception) -> str:
+    """For people; which directory it was stands beside it."""
+    return str(getattr(error, "strerror", None) or error)
 
 
 NEAR_BYTES = 8 << 20

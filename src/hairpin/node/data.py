@@ -154,16 +154,25 @@ class DataDirectory:
         self._mirrors = tuple(self.path / mirror for mirror in settings.mirrors)
         self._stall_ms = float(settings.stall_ms)
 
-    def journal(self, create: bool = False, degraded: bool = False) -> DiskJournal:
+    def journal(
+        self, create: bool = False, degraded: bool = False, impatient: bool = False
+    ) -> DiskJournal:
         """Raises YourMistake if there is none and `create` is not asked for, or if a mirror is
-        missing and `degraded` does not accept that."""
+        missing and `degraded` does not accept that. `impatient`: for a process that serves."""
         places = (self.journal_path, *self._mirrors)
-        if create and not any(self._is_mirror(place) for place in places):
+        if create and self._is_new(places):
             self._expect_empty(places)
             with _disk_errors(self.journal_path):
                 return DiskJournal.create(self._world, *places, stall_ms=self._stall_ms)
-        journal = DiskJournal.open(self._world, *places, degraded=degraded, stall_ms=self._stall_ms)
+        journal = DiskJournal.open(
+            self._world,
+            *places,
+            degraded=degraded,
+            stall_ms=self._stall_ms,
+            impatient=impatient,
+        )
         if create:
+            journal.begin_term()
             self._attach_new(journal)
         return journal
 
@@ -175,8 +184,26 @@ class DataDirectory:
             places |= {Path(entry.directory) for entry in entries}
         return sorted(places - {self.journal_path.absolute()})
 
+    def _is_new(self, places: Iterable[Path]) -> bool:
+        """Is there no journal yet? Raises EngineDown if a disk that cannot be read may hold it."""
+        silent: EngineDown | None = None
+        for place in places:
+            try:
+                if self._is_mirror(place):
+                    return False
+            except EngineDown as error:
+                silent = error
+        if silent is not None:
+            raise silent
+        return True
+
     def _is_mirror(self, place: Path) -> bool:
-        return LABEL in self._world.disk.list(place)
+        try:
+            return LABEL in self._world.disk.list(place)
+        except OSError as error:
+            raise EngineDown(
+                f"cannot read {place}: {error.strerror}", "Look at the disk."
+            ) from error
 
     def _expect_empty(self, places: Iterable[Path]) -> None:
         for place in places:

@@ -49,7 +49,7 @@ async def run_gate(
     # ejected by those who live, and their locks keep this process from going on with a stale one.
     gate = Gate(
         world,
-        data.journal(degraded=True),
+        data.journal(degraded=True, impatient=True),
         bus,
         keys.ticket_key(),
         settings,

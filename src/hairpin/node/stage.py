@@ -313,7 +313,7 @@ async def run_stage(
     degraded: bool,
 ) -> None:
     """Lives until `life.stop`. Raises EngineDown if the journal cannot begin."""
-    journal = data.journal(degraded=degraded)
+    journal = data.journal(degraded=degraded, impatient=True)
     with opened_tally(tally, journal, world) as keeper:
         stage = Stage(world, data, keys, arm, media, public_address, streams_max, keeper, journal)
         await _serve(life, stage, keys, bus_path, listener, public_address, media)

@@ -20,7 +20,7 @@ from hairpin.journal.names import segment_name
 from hairpin.journal.reader import StrandReader
 from hairpin.world import real_world
 
-STALL_MS = 150.0
+STALL_MS = 1_000.0
 
 
 class Stand:
@@ -33,9 +33,15 @@ class Stand:
         self.journal = DiskJournal.create(self.world, *self.places, stall_ms=STALL_MS)
         self._open: list[Writer] = []
 
-    def reopen(self, *places: Path, degraded: bool = False) -> DiskJournal:
+    def reopen(
+        self, *places: Path, degraded: bool = False, impatient: bool = False
+    ) -> DiskJournal:
         return DiskJournal.open(
-            self.world, *(places or self.places), degraded=degraded, stall_ms=STALL_MS
+            self.world,
+            *(places or self.places),
+            degraded=degraded,
+            stall_ms=STALL_MS,
+            impatient=impatient,
         )
 
     def writer(self, journal: DiskJournal | None = None) -> Writer:
@@ -331,6 +337,45 @@ def test_j9_what_a_mirror_held_when_its_sync_failed_is_written_anew(stand: Stand
     renamed = [path for what, path in stand.disk.log if what == "rename"]
     assert [path.parent for path in renamed] == [stand.places[1]]
     assert stand.content(stand.places[0]) == stand.content(stand.places[1])
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_j6_an_old_copy_that_is_put_back_is_stale(stand: Stand, which: int) -> None:
+    def term(body: bytes) -> DiskJournal:
+        journal = stand.reopen()
+        journal.begin_term()
+        writer = stand.writer(journal)
+        write(writer, body)
+        stand.die(writer)
+        return journal
+
+    term(b"one")
+    back, other = stand.places[which], stand.places[1 - which]
+    shutil.copytree(back, back.with_name("old"))
+    term(b"two")
+    shutil.rmtree(back)
+    back.with_name("old").rename(back)
+    journal = stand.reopen()
+    journal.begin_term()
+    assert [mirror.directory for mirror in journal.mirrors.members()] == [other]
+    assert stand.states(other)[back.name] == State.STALE
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_j8_who_reads_while_a_mirror_hangs_waits_once_and_goes_on(
+    stand: Stand, which: int
+) -> None:
+    writer = stand.writer()
+    write(writer, b"one", b"two")
+    journal = stand.reopen(impatient=True)
+    reader = journal.follow(1)
+    assert next(reader.read(1)).body == b"one"
+    for what in ("read", "list", "size"):
+        stand.disk.hang(stand.places[which], what)
+    assert [frame.body for frame in reader.read(2)] == [b"two"]
+    write(writer, b"three")
+    assert [frame.body for frame in reader.read(3)] == [b"three"]
+    assert journal.incarnations() == [1]
 
 
 @pytest.mark.parametrize("which", [0, 1])

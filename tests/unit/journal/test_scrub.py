@@ -76,7 +76,7 @@ def test_what_is_bad_in_one_mirror_is_healed_and_counted(cared: Cared, which: in
     assert cared.files(which) == before
     assert (found.clean, found.healed) == (True, {str(cared.places[which]): 2})
     assert scrub(cared).healed == {}
-    noted = read_health(cared.world, cared.places[0])[cared.mirror(which).id]
+    noted = read_health(cared.world.disk, cared.places[0])[cared.mirror(which).id]
     assert (noted.read_errors, noted.healed) == (2, 2)
     assert noted.scrubbed is not None
     assert noted.scrubbed.healed == 0
@@ -288,7 +288,7 @@ def test_a_damaged_snapshot_is_healed_or_named(cared: Cared) -> None:
 def test_a_mirror_that_is_no_member_is_named_and_not_read(cared: Cared) -> None:
     cared.night()
     cared.lose(1)
-    (other,) = scrub(cared).others
+    (other,) = scrub(cared).unread
     assert str(cared.places[1]) in other
 
 
@@ -310,7 +310,7 @@ def test_a_mirror_that_cannot_be_read_at_all_is_named(
     while not work.step().finished:
         pass
     assert work.result is not None
-    assert any(str(cared.places[1]) in other for other in work.result.others)
+    assert any(str(cared.places[1]) in other for other in work.result.unread)
     gone.add(cared.places[0])
     with pytest.raises(EngineDown, match=str(cared.places[0])):
         Scrub(cared.world, mirrors).step()

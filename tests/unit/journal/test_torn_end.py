@@ -97,7 +97,7 @@ def test_a_torn_first_frame_of_a_new_segment_is_cut_and_told(scene: Scene) -> No
         end = scene.journal.fence(incarnation)
     assert end is not None
     assert (end.frames, end.dropped_bytes) == (len(FIRST), size)
-    assert path.stat().st_size == 0
+    assert not path.exists()
     assert [log["file"] for log in logs] == [str(path)]
     assert scene.bodies(incarnation) == FIRST
 

@@ -45,7 +45,7 @@ export class OrderList {
       el("span", { class: "state", "data-state": cue.state }, this.#language.say(`state_${cue.state}`)),
       el("span", { class: "facts" }, this.#facts(cue)));
     return el("li", { "data-state": cue.state, "aria-current": cue.index === model.current?.index ? "step" : null },
-      button, chosen ? this.#repairs(cue) : null);
+      button, chosen && cue.told ? this.#told(cue.told) : null, chosen ? this.#repairs(cue) : null);
   }
 
   #facts(cue) {
@@ -58,6 +58,12 @@ export class OrderList {
     const letters = bits(cue.right).map(letter).join(" ");
     times.push(letters === "" ? this.#language.say("poll") : this.#language.say("right", { letters }));
     return times.join(" · ");
+  }
+
+  // What an outsider needs who wants to verify the result; to be copied, so in one piece.
+  #told(told) {
+    const words = this.#language.say("told", { n: told.version, time: this.#language.time(told.at) });
+    return el("p", { class: "told" }, words, " ", el("code", {}, told.head));
   }
 
   #repairs(cue) {

@@ -101,6 +101,11 @@ export function letter(index) {
   return String.fromCharCode(65 + index);
 }
 
+/** A head of the journal in groups of four digits, so that people can compare it. */
+export function grouped(head) {
+  return head.replace(/.{4}(?=.)/g, "$& ");
+}
+
 /** The indices of the bits of a mask: 5 is [0, 2]. */
 export function bits(mask) {
   return [0, 1, 2, 3, 4, 5, 6, 7].filter((index) => mask & (1 << index));

@@ -1,6 +1,7 @@
 // The end of the night: the leaderboard, and the winner's name.
 
 import { el } from "/shared/dom.js";
+import { grouped } from "/stage-language.js";
 
 const ROWS_MAX = 10;
 const OVERLAY_ROWS_MAX = 5;
@@ -22,7 +23,7 @@ export class LeadersScene {
     this.#rows_max = overlay ? OVERLAY_ROWS_MAX : ROWS_MAX;
   }
 
-  show({ show, tally }) {
+  show({ show, order, tally }) {
     const language = this.#language;
     const leaders = tally.leaders.slice(0, this.#rows_max);
     this.#by("leaders-title").textContent = language.say("top", { n: leaders.length });
@@ -31,6 +32,8 @@ export class LeadersScene {
       el("th", { scope: "col", class: key }, language.say(key))));
     this.#by("leaders-rows").replaceChildren(...leaders.map((leader) => this.#row(leader, show.questions)));
     this.#by("leaders-more").textContent = this.#more(leaders, tally);
+    // The hash that seals the journal as of the last result.
+    this.#by("leaders-head").textContent = order.told ? language.say("head", { head: grouped(order.told.head) }) : "";
   }
 
   #row(leader, all) {

@@ -1,7 +1,7 @@
 // The question on show: what is asked, what is counted, and after the reveal the result.
 
 import { el } from "/shared/dom.js";
-import { bits, letter } from "/stage-language.js";
+import { bits, grouped, letter } from "/stage-language.js";
 import { countsOf } from "/wall-scene.js";
 import { fit } from "/wall-fit.js";
 import { ResultPart } from "/wall-result.js";
@@ -118,7 +118,7 @@ export class QuestionScene {
     const rate = Math.round(tally?.answers_per_s ?? 0);
     const pace = scene === "open" ? this.#language.say("a_second", { n: this.#language.number(rate) }) : "";
     // With a result, the hash that seals the journal it was counted from.
-    const head = scene === "revealed" && result?.head ? this.#language.say("head", { head: result.head }) : "";
+    const head = scene === "revealed" && result?.head ? this.#language.say("head", { head: grouped(result.head) }) : "";
     this.#by("rate").textContent = pace || head;
   }
 

@@ -4,6 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --only-binary :all:
 DEMO ?=
 BENCH ?=
+JOBS ?= 2
 SEED ?=
 SIM ?=
 
@@ -13,7 +14,7 @@ demo: .venv/run.stamp
 	$(BIN)/hairpin demo $(DEMO)
 
 test: .venv/test.stamp
-	$(BIN)/pytest $(TEST)
+	$(BIN)/pytest --numprocesses $(JOBS) --dist loadfile $(TEST)
 
 check: .venv/check.stamp
 	$(BIN)/ruff format --check .

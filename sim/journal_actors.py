@@ -92,7 +92,9 @@ class Actor:
                 raise
             except Exception as error:
                 self._tell(traceback.format_exc())
-                raise Violation("every error is explained", f"{what.__name__}: {error!r}") from error
+                raise Violation(
+                    "every error is explained", f"{what.__name__}: {error!r}"
+                ) from error
             self._count_files()
 
         return act

@@ -76,6 +76,8 @@ class Truth:
         """Mirrors whose disks say that they have what they have not."""
         self.frames = 0
         self._decoded: dict[bytes, Label | None] = {}
+        self._own: dict[Path, str] = {}
+        """Ids of mirrors, as their labels said when they could be read last."""
 
     # --- writers ----------------------------------------------------------------------------------
 
@@ -200,7 +202,8 @@ class Truth:
         if not labels:
             return [], 0
         newest = max(labels.values(), key=lambda label: label.epoch)
-        places = [place for place, label in labels.items() if label.mirror in newest.members]
+        self._own |= {place: label.mirror for place, label in labels.items()}
+        places = [place for place, own in self._own.items() if own in newest.members]
         return places, len(newest.members)
 
     def _durable(self, strand: Strand, sequence: int) -> None:

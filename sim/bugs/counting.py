@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
 
 from hairpin.frame import Frame
 from hairpin.messages import Synced
@@ -122,10 +121,7 @@ def news_counted_twice(patch: Patch) -> None:
 def words_never_freed(patch: Patch) -> None:
     """A question that is folded keeps the words of all its fans."""
 
-    def forget_words(count: QuestionCount) -> Column[Any]:
-        return Column(U, NO_ANSWER, 0)
-
-    patch.replace(QuestionCount, "forget_words", forget_words)
+    patch.replace(QuestionCount, "forget_words", lambda *_: Column(U, NO_ANSWER, 0))
 
 
 @bug(
@@ -138,4 +134,4 @@ def words_never_freed(patch: Patch) -> None:
 )
 def final_without_markers(patch: Patch) -> None:
     """A question that is closed is final: nobody waits for the gates' close markers."""
-    patch.replace(lines.Strand, "done_with", lambda strand, question: True)
+    patch.replace(lines.Strand, "done_with", lambda *_: True)

@@ -21,6 +21,8 @@ from sim.bugs.bug import ENDS, PROMISES, Nights, Patch, bug
 DURABLE = "what is acknowledged is durable"
 COUNTED = "acknowledged is within counted"
 RECORD_BYTES = 16
+CUTS = Nights(("power_cut_in_a_write",), fans=200, appetite=0.9, beat_ms=1000, gates=1)
+"""Frames are so long that a power cut leaves a part of them."""
 
 
 class _NoSync:
@@ -83,7 +85,7 @@ def failed_sync_retried(patch: Patch) -> None:
     "frame.py: unpack",
     PROMISES,
     seeds=1,
-    nights=Nights(("power_cut_in_a_write",)),
+    nights=CUTS,
 )
 def checksum_skipped(patch: Patch) -> None:
     """Reading does not compare the checksum, as the chain finds every change anyway."""
@@ -114,7 +116,7 @@ def checksum_skipped(patch: Patch) -> None:
 )
 def chain_forgotten(patch: Patch) -> None:
     """Reading does not follow the chain, as each frame has a checksum of its own."""
-    patch.replace(framing, "follows", lambda frame, previous: True)
+    patch.replace(framing, "follows", lambda *_: True)
 
 
 @bug(
@@ -142,7 +144,7 @@ def chain_begun_anew(patch: Patch) -> None:
     "what is read continues its chain",
     PROMISES,
     seeds=1,
-    nights=Nights(("in_a_write", "power_cut_in_a_write"), fans=120, beat_ms=1000),
+    nights=CUTS,
 )
 def torn_tail_kept(patch: Patch) -> None:
     """Of a torn last frame the answers that arrived whole are kept."""
@@ -188,7 +190,7 @@ def read_past_watermark(patch: Patch) -> None:
             follower = keeper._journal.follow(news.incarnation)
             keeper._followers[news.incarnation] = follower
         read = follower.read
-        follower.read = lambda upto_frames=None: read()  # type: ignore[method-assign]
+        follower.read = lambda *_: read()  # type: ignore[method-assign]
         try:
             yield from original(keeper, everything)
         finally:
@@ -201,6 +203,7 @@ def read_past_watermark(patch: Patch) -> None:
     "fence-without-lock",
     "journal/fence.py: strand_locks",
     "a fenced strand gets no more frames",
+    "final means that no gate may still take answers",
     seeds=1,
     nights=Nights(("cut_off",)),
 )
@@ -220,7 +223,7 @@ def fence_without_lock(patch: Patch) -> None:
     PROMISES,
     COUNTED,
     seeds=1,
-    nights=Nights(("in_a_write", "power_cut")),
+    nights=Nights(("in_a_write", "in_a_write", "power_cut"), fans=120),
 )
 def fence_without_sync(patch: Patch) -> None:
     """What a dead writer left is told to be its strand's end, but not made durable."""

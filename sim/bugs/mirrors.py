@@ -1,4 +1,4 @@
-"""Bugs of several mirrors: who must have a frame, who is a member, and which copy is the good one."""
+"""Bugs of several mirrors: who must have a frame, who is a member, and which copy is good."""
 
 from __future__ import annotations
 
@@ -106,6 +106,8 @@ def label_after_ack(patch: Patch) -> None:
     COUNTED,
     PROMISES,
     ENDS,
+    "the live result = model",
+    "in the end every result is final",
     seeds=1,
     nights=Nights((*AWAY, "put_back_old", "all"), mirrors=2),
 )

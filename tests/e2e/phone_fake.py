@@ -145,6 +145,7 @@ class Fake:
             "answers": sum(count or 0 for count in by_choice),
             "status": "final",
             "version": self.version,
+            "head": f"5f0c9d2b8e1a47d6b3c05f0c9d2b{self.version:04x}",
         }
         copied = ("index", "multiple", "poll", "opened_at")
         kept = {key: self.on_show[key] for key in copied}

@@ -333,10 +333,17 @@ def test_a_correction_turns_the_verdict_and_the_score(hand: Hand) -> None:
     hand.fake.reveal([10, 60, 20, 10])
     hand.sees(".verdict", "Not this time")
     hand.sees(".score", "0 of 1 right")
+    before = hand.fake.result
+    assert before is not None
+    hand.sees(".after", f"100 answers · Journal {before['head']}")
     hand.fake.reveal([10, 60, 20, 10], right=0b0100)
     hand.sees(".verdict", "Right")
     hand.sees(".score", "1 of 1 right")
     hand.sees(".after", "The right answer was corrected.")
+    after = hand.fake.result
+    assert after is not None
+    assert after["head"] != before["head"]
+    hand.sees(".after", f"Journal {after['head']}")
 
 
 def test_a_late_answer_is_not_called_right(hand: Hand) -> None:

@@ -66,7 +66,7 @@ def root(
 ) -> None:
     """Exit codes: 0 all is well; 1 the ledger does not balance; 2 your mistake; 3 a peer's mistake;
     4 an engine is down; 5 data is damaged; 6 a rehearsal ended with no-go; 7 a published result
-    does not hold."""
+    does not hold; 8 the journal is degraded."""
     if debug:
         os.environ["HAIRPIN_DEBUG"] = "1"
     structlog.configure(

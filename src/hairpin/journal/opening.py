@@ -18,8 +18,8 @@ from hairpin.journal.label import (
     State,
     in_force,
 )
-from hairpin.journal.labels import read_label, write_label
-from hairpin.journal.mirrors import Mirror, Mirrors
+from hairpin.journal.labels import SPARE, read_label, write_label
+from hairpin.journal.mirrors import LABEL_LOCK, Mirror, Mirrors
 from hairpin.world import World
 
 log = structlog.get_logger()
@@ -208,25 +208,13 @@ def create_mirrors(world: World, directories: Sequence[Path]) -> Mirrors:
 def attach(world: World, mirrors: Mirrors, directory: Path, replaces: str = "") -> Mirror:
     """Make an empty directory a mirror that is being filled. Raises YourMistake, EngineDown."""
     place = directory.absolute()
-    names = [name for name in world.disk.list(place) if name != LOST_AND_FOUND]
-    if LABEL in names:
-        label = read_label(world.disk, place)
-        if label.id == mirrors.label.id:
-            raise YourMistake(
-                f"{directory} was a mirror of this journal, and was replaced",
-                "Take it out of `mirrors` in hairpin.toml; to use its disk again, empty it first.",
-            )
-        raise YourMistake(
-            f"{directory} holds journal {label.id}; this one is {mirrors.label.id}",
-            "Name an empty directory, or one that does not exist yet.",
-        )
-    if names:
-        raise YourMistake(
-            f"{directory} is not empty: it holds {', '.join(names[:3])}",
-            "Name an empty directory, or one that does not exist yet.",
-        )
+    begun = _begun_before(world, mirrors, directory)
     entry = Entry(
-        world.dice.secret(8).hex(), str(place), State.JOINING, "being filled", replaces=replaces
+        begun or world.dice.secret(8).hex(),
+        str(place),
+        State.JOINING,
+        "being filled",
+        replaces=replaces,
     )
     mirror = Mirror(entry.id, place)
     try:
@@ -240,3 +228,40 @@ def attach(world: World, mirrors: Mirrors, directory: Path, replaces: str = "") 
             "Give the disks space and write permission.",
         ) from error
     return mirror
+
+
+def _begun_before(world: World, mirrors: Mirrors, directory: Path) -> str | None:
+    """Id of the mirror that an attempt made of the directory before it crashed.
+
+    Raises YourMistake if the directory is in use otherwise.
+    """
+    place = directory.absolute()
+    names = [name for name in world.disk.list(place) if not _is_nobodys(name)]
+    if {LABEL, SPARE} & set(names):
+        label = read_label(world.disk, place)
+        own = label.entry(label.mirror)
+        if label.id != mirrors.label.id:
+            raise YourMistake(
+                f"{directory} holds journal {label.id}; this one is {mirrors.label.id}",
+                "Name an empty directory, or one that does not exist yet.",
+            )
+        if own is None or own.state is not State.JOINING:
+            raise YourMistake(
+                f"{directory} was a mirror of this journal, and was replaced",
+                "Take it out of `mirrors` in hairpin.toml; to use its disk again, empty it first.",
+            )
+        return label.mirror
+    if names:
+        raise YourMistake(
+            f"{directory} is not empty: it holds {', '.join(names[:3])}",
+            "Name an empty directory, or one that does not exist yet.",
+        )
+    for entry in mirrors.label.mirrors:
+        if entry.state is State.JOINING and entry.directory == str(place):
+            return entry.id
+    return None
+
+
+def _is_nobodys(name: str) -> bool:
+    """What file systems put there, and what a label leaves that was never finished."""
+    return name in (LOST_AND_FOUND, LABEL_LOCK) or (name[0] == "." and name.endswith(".part"))

@@ -49,6 +49,8 @@ class StrandReader:
         """The frame that was read last, with its segment and byte."""
         self.torn: Broken | None = None
         """Why the last read without a limit stopped before the end of the file."""
+        self._confirmed = ("", 0, 0)
+        """Frames of this mirror, in this segment up to this byte, lead to a frame of a member."""
         self._silent: dict[str, str] = {}
         """Mirrors that could not be read since the last read began, by id, and why."""
 
@@ -254,7 +256,9 @@ class StrandReader:
             if mirror.id == self.source.id:
                 continue
             try:
-                frame = self._frame_at(mirror)
+                frame = self._frame_at(mirror, self.segment, self.offset)
+                self._check(frame, 0)
+                self._expect_confirmed(mirror, frame)
             except Broken as broken:
                 bad.append((mirror, broken))
                 continue
@@ -282,9 +286,43 @@ class StrandReader:
             return False
         return True
 
-    def _frame_at(self, mirror: Mirror) -> Frame:
-        """The frame at our place in that mirror. Raises Broken."""
-        data = self._read(mirror, self.segment, self.offset, _CHUNK_BYTES)
+    def _expect_confirmed(self, mirror: Mirror, frame: Frame) -> None:
+        """A mirror that is no member may have a frame here that was refused: what follows there
+        must lead to a frame of a member. Raises Broken."""
+        judges = self._judges()
+        if (
+            mirror in judges
+            or (mirror.id, self.segment) == self._confirmed[:2]
+            and (self.offset < self._confirmed[2])
+        ):
+            return
+        end = self.offset
+        following: Frame | None = frame
+        while following is not None:
+            frame, end = following, end + following.size_bytes
+            places = [
+                (judge, *at)
+                for judge in judges
+                for at in ((self.segment, end), (self.segment + 1, 0))
+            ]
+            if any(self._continues(frame, *place) is not None for place in places):
+                self._confirmed = (mirror.id, self.segment, end)
+                return
+            following = self._continues(frame, mirror, self.segment, end)
+        raise Broken(0, f"no member follows frame {frame.sequence}", torn=False)
+
+    def _continues(self, frame: Frame, mirror: Mirror, segment: int, offset: int) -> Frame | None:
+        """The frame there, if it is the one after this one."""
+        try:
+            other = self._frame_at(mirror, segment, offset)
+        except Broken:
+            return None
+        own = self._own(other) and other.sequence == frame.sequence + 1
+        return other if own and framing.follows(other, frame.chain) else None
+
+    def _frame_at(self, mirror: Mirror, segment: int, offset: int) -> Frame:
+        """The frame at this place in that mirror. Raises Broken."""
+        data = self._read(mirror, segment, offset, _CHUNK_BYTES)
         if data is None:
             raise Broken(0, "the file is missing or cannot be read", torn=False)
         try:
@@ -292,9 +330,8 @@ class StrandReader:
         except Broken as broken:
             if not broken.torn or len(data) < _CHUNK_BYTES:
                 raise
-            data = self._read(mirror, self.segment, self.offset, framing.FRAME_BYTES_MAX) or b""
+            data = self._read(mirror, segment, offset, framing.FRAME_BYTES_MAX) or b""
             frame = framing.unpack(data)
-        self._check(frame, 0)
         return frame
 
     def _read(self, mirror: Mirror, segment: int, offset: int, size_bytes: int) -> bytes | None:

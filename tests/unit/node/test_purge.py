@@ -72,6 +72,14 @@ def test_now_means_all_of_it(night: DiskNight) -> None:
     assert kept(night) == {"results.json", "show-end.json"}
 
 
+def test_the_heads_that_were_told_outlive_the_records(night: DiskNight) -> None:
+    heads = [record.head for record in night.keeper.book.published]
+    plan_at(night, 0, all_now=True).carry_out()
+    document = json.loads((night.directory.parent / "results.json").read_bytes())
+    kept = [told["head"] for question in document["questions"] for told in question["published"]]
+    assert (len(heads), kept) == (2, heads)
+
+
 def test_the_plan_says_until_when_each_is_kept_and_changes_nothing(night: DiskNight) -> None:
     before = kept(night)
     rows = plan_at(night, 0).rows()

@@ -9,15 +9,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from hairpin.messages import Announced, Winner
+from hairpin.messages import Announced, Published, Winner
 from hairpin.order import State, Step
 from hairpin.show import Mode
 from hairpin.stage.documents import (
+    Told,
     cues,
     document,
     encoded,
     etag,
     gate_questions,
+    last_told,
     now_body,
     order_state,
     poll_plan,
@@ -271,6 +273,45 @@ def test_cues_tell_the_producer_everything(make: Any) -> None:
     assert first.image == "/media/bb.jpg"
     assert first.choices[0].image == "/media/aa.png"
     assert (second.state, second.due_at) == ("waiting", make.start_ms + 120_000)
+
+
+def published(question: int, at_ms: int, head: str) -> Published:
+    return Published(at_ms, question, 1, "", 100, 60, head, {"1": 5})
+
+
+def test_cues_tell_the_head_of_each_result(make: Any) -> None:
+    show = make.show()
+    order = make.order(show, *SHOWN, (1, OPEN))
+    first, second, _ = cues(show, order, {}, {0: published(0, 7, "ab12")})
+    assert first.told == Told(0, 1, 7, "ab12")
+    assert second.told is None
+
+
+@pytest.mark.parametrize(
+    ("steps", "question"),
+    [
+        ([(0, OPEN), (0, CLOSE)], None),
+        ([(0, OPEN), (0, VOID)], None),
+        (SHOWN, 0),
+        ([*SHOWN, (1, OPEN), (1, CLOSE)], 0),
+        ([*SHOWN, (1, OPEN), (1, VOID)], 1),
+        ([*SHOWN, (1, OPEN), (1, CLOSE), (1, REVEAL)], 1),
+    ],
+)
+def test_the_last_result_that_was_shown(make: Any, steps: Any, question: int | None) -> None:
+    """A head rests on the right answers in the journal: none before the first reveal."""
+    show = make.show()
+    records = {0: published(0, 7, "ab12"), 1: published(1, 8, "cd34")}
+    told = last_told(cues(show, make.order(show, *steps), {}, records))
+    assert (told.index if told else None) == question
+
+
+def test_a_correction_of_an_earlier_question_is_told_last(make: Any) -> None:
+    show = make.show()
+    order = make.order(show, *SHOWN, (1, OPEN), (1, CLOSE), (1, REVEAL))
+    told = last_told(cues(show, order, {}, {0: published(0, 9, "ef"), 1: published(1, 8, "cd")}))
+    assert told is not None
+    assert told.head == "ef"
 
 
 def test_an_image_that_is_gone_is_left_out(make: Any) -> None:

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hairpin.messages import Winner
+from hairpin.messages import Published, Winner
 from hairpin.order import Step
-from hairpin.stage.documents import cues, now_body
+from hairpin.stage.documents import cues, last_told, now_body
 from hairpin.stage.outputs import (
     LEADER_KEYS,
     QUESTION_KEYS,
@@ -37,11 +37,13 @@ SHOWN = [(0, OPEN), (0, CLOSE), (0, REVEAL)]
 EVERY_STATE = [[], SHOWN[:1], SHOWN[:2], SHOWN, [(0, OPEN), (0, VOID)]]
 
 
-def view_after(make: Any, *steps: Any, winners: Any = (), **changes: Any) -> StageView:
+def view_after(
+    make: Any, *steps: Any, winners: Any = (), published: Any = None, **changes: Any
+) -> StageView:
     view = StageView(make.show(**changes), make.clock())
     order = make.order(view.show, *steps)
     body = now_body(view.show, order, {}, None, winners, make.media, 1)
-    view.set_order(body, cues(view.show, order, make.media))
+    view.set_order(body, cues(view.show, order, make.media, published))
     view.set_tally(make.snapshot())
     return view
 
@@ -49,7 +51,8 @@ def view_after(make: Any, *steps: Any, winners: Any = (), **changes: Any) -> Sta
 def question(view: StageView, language: str = "en", now_ms: int = 0) -> Any:
     current = view.current()
     cue = None if current is None else view.cues[current]
-    (row,) = question_rows(view.show, cue, view.wall_tally(), language, now_ms)
+    told = last_told(view.cues)
+    (row,) = question_rows(view.show, cue, view.wall_tally(), language, now_ms, told)
     return row
 
 
@@ -131,6 +134,20 @@ def test_after_the_reveal(make: Any) -> None:
     assert (best["right"], best["right_percent"]) == (50, 71.4)
     assert (second["label"], second["share_percent"], second["is_right"]) == ("Second 1", 60.0, 1)
     assert lines[5]["answers"] is None, "an age band with four fans is suppressed"
+
+
+def test_the_head_stays_while_the_next_question_is_asked(make: Any) -> None:
+    told = {n: Published(7 + n, n, 1, "", 100, 60, f"head {n}", {}) for n in (0, 1)}
+    before, shown, next_one = (
+        view_after(make, *steps, published=told)
+        for steps in (SHOWN[:2], SHOWN, [*SHOWN, (1, OPEN), (1, CLOSE)])
+    )
+    heads = [
+        (row["head"], row["head_number"]) for row in map(question, (before, shown, next_one))
+    ]
+    assert heads == [(None, None), ("head 0", 1), ("head 0", 1)]
+    assert {row["head"] for row in results(before)} == {None}
+    assert {row["head"] for row in results(shown)} == {"head 0"}
 
 
 def test_a_void_question_keeps_its_secret(make: Any) -> None:

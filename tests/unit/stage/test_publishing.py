@@ -37,6 +37,25 @@ def test_a_result_that_is_being_refolded_is_published_when_it_is_done(tmp_path: 
     assert published(night)[0].head == snapshot.head
 
 
+def test_a_head_that_phones_do_not_show_reaches_the_console_all_the_same(tmp_path: Path) -> None:
+    night = DiskNight(tmp_path / "journal")
+    night.open()
+    night.answers(0, [answer(1)])
+    night.close()
+    snapshot = night.snapshot()
+    assert snapshot is not None
+    director = director_of(night, tmp_path)
+    director.tallied(snapshot)
+    version = director.version
+    night.mark()
+    final = night.snapshot()
+    assert final is not None
+    director.tallied(final)
+    (told,) = published(night)
+    assert [cue.told and cue.told.head for cue in director._view.cues] == [told.head, None]
+    assert director.version == version, "nothing changed for the phones"
+
+
 def director_of(night: DiskNight, place: Path) -> Director:
     clock = FixedClock()
     return Director(

@@ -114,6 +114,7 @@ def test_json_has_exact_totals_and_null_where_a_count_is_suppressed() -> None:
         "wrong": 6,
         "by_choice": [4, None, 4],
         "best_country": {"country": "FR", "right": 3, "answers": 5},
+        "published": [],
     }
     assert document["questions"][1]["by_choice"] == [0, 0, 0]
     assert [cell["answers"] for cell in document["cells"]] == [None, 3, None, 4]

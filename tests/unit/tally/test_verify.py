@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,12 @@ from small_show import answer
 
 from hairpin import messages as m
 from hairpin.errors import DataDamaged, YourMistake
-from hairpin.tally.recount import Recounter
+from hairpin.tally.book import Book
+from hairpin.tally.export import as_json, recount_json
+from hairpin.tally.recount import Recount, Recounter
 from hairpin.tally.verify import DoesNotHold, Result, parse_head, verify
+
+TOLD = ("version", "answers", "right", "at_ms")
 
 
 @pytest.fixture
@@ -59,6 +65,25 @@ def test_the_head_of_the_whole_journal(night: DiskNight) -> None:
     found = verify(night.journal, whole.head)
     assert found.whole
     assert (found.results, found.frames_after, found.recount) == ((), 0, whole)
+
+
+@pytest.mark.parametrize("make", [as_json, recount_json])
+def test_every_head_that_was_told_is_named_and_holds(
+    night: DiskNight, make: Callable[[Book, Recount], str]
+) -> None:
+    recounter = Recounter(night.journal)
+    found = recounter.run()
+    document = json.loads(make(recounter.book, found))
+    named = [(q["id"], told) for q in document["questions"] for told in q["published"]]
+    assert [(name, told["version"], told["reason"]) for name, told in named] == [
+        ("q1", 1, ""),
+        ("q1", 2, "two was meant"),
+        ("q2", 1, ""),
+    ]
+    for name, told in named:
+        (result,) = verify(night.journal, told.pop("head")).results
+        assert result == Result(name, *(told[key] for key in TOLD))
+    assert verify(night.journal, document["head"]).whole
 
 
 def test_results_that_were_told_at_once_share_a_head(tmp_path: Path) -> None:
@@ -115,6 +140,7 @@ def test_a_refold_is_told_when_it_is_done(tmp_path: Path) -> None:
 def test_a_head_is_read_as_people_write_it() -> None:
     head = "0123456789abcdef0123456789ABCDEF"
     assert parse_head(f" {head}\n") == head.lower()
+    assert parse_head("0123 4567 89ab cdef 0123 4567 89AB CDEF") == head.lower()
     for text in ("", head[:-1], head + "0", "g" * 32):
         with pytest.raises(YourMistake, match="32 hexadecimal digits"):
             parse_head(text)

@@ -50,6 +50,7 @@ export default {
   corrected: "صُحّحت الإجابة الصحيحة.",
   rightAnswer: "الإجابة الصحيحة",
   yourAnswer: "إجابتك",
+  journal: "السجل ",
   answers: (count, n) => `${count} ${plural.select(n) === "few" ? "إجابات" : "إجابة"}`,
   provisional: "مؤقتة",
 

@@ -51,6 +51,7 @@ export default {
   corrected: "The right answer was corrected.",
   rightAnswer: "Right answer",
   yourAnswer: "Your answer",
+  journal: "Journal ",
   answers: (count, n) => `${count} ${n === 1 ? "answer" : "answers"}`,
   provisional: "provisional",
 

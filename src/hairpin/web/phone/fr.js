@@ -48,6 +48,7 @@ export default {
   corrected: "La bonne réponse a été corrigée.",
   rightAnswer: "Bonne réponse",
   yourAnswer: "Votre réponse",
+  journal: "Journal ",
   answers: (count, n) => `${count} ${n < 2 ? "réponse" : "réponses"}`,
   provisional: "provisoire",
 

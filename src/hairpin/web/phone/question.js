@@ -148,6 +148,7 @@ function noteWords(phone, question, result) {
   const { words } = language;
   const parts = [words.answers(language.number(result.answers), result.answers)];
   if (result.status === "provisional") parts.push(words.provisional);
+  if (result.head) parts.push(words.journal + result.head);
   const said = parts.join(" · ");
   return phone.corrected(question) ? `${words.corrected} ${said}` : said;
 }

@@ -27,7 +27,7 @@ sim: .venv/test.stamp
 	$(BIN)/python -m sim $(if $(SEED),--seed $(SEED),$(SIM))
 
 sim-long: .venv/test.stamp
-	$(BIN)/python -m sim --long 60 --out build/sim-long.json
+	$(BIN)/python -m sim --long 60 --json build/sim-long.json
 
 # Everything against everything takes some 25 minutes; BENCH="--only counting" measures a part.
 bench: .venv/bench.stamp

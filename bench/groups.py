@@ -8,8 +8,9 @@ from bench.fanout.plan import PLAN as FANOUT
 from bench.http.handshake import PLAN as HANDSHAKE
 from bench.http.overload import PLANS as OVERLOAD
 from bench.http.plans import PLANS as HTTP
+from bench.journal.plan import PLAN as JOURNAL
 from bench.rounds import Plan
 
 
 def plans() -> tuple[Plan, ...]:
-    return (*HTTP, *OVERLOAD, HANDSHAKE, COUNTING, TALLY, FANOUT)
+    return (*HTTP, *OVERLOAD, HANDSHAKE, COUNTING, TALLY, FANOUT, JOURNAL)

@@ -11,7 +11,9 @@ from typing import Annotated
 
 import structlog
 import typer
+from structlog.typing import EventDict
 
+from sim.bugs import BUGS, hunt
 from sim.night import Night
 from sim.plan import PROFILES, plan_of, questions_of
 from sim.series import Series, summary
@@ -34,10 +36,16 @@ def main(
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Processes side by side.")] = 2,
     long: Annotated[float, typer.Option(help="Run new seeds for so many minutes.")] = 0.0,
+    bug: Annotated[
+        str | None, typer.Option(help="Show how a deliberate bug is found; `list` names them.")
+    ] = None,
     json: Annotated[Path | None, typer.Option(help="Write the tally to this file.")] = None,
 ) -> None:
     """Run whole nights of the product in the simulated world."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(SILENT))
+    if bug is not None:
+        _show_bug(bug, seed)
+        return
     if profile is not None and profile not in PROFILES:
         raise typer.BadParameter(f"found {profile!r}; allowed: {', '.join(PROFILES)}")
     if seed is not None:
@@ -52,6 +60,30 @@ def main(
     typer.echo(told.text())
     if told.violated:
         sys.exit(EXIT_VIOLATED)
+
+
+def _show_bug(name: str, seed: int | None) -> None:
+    """The story of the night in which it is found; exit code 1 if it is not."""
+    structlog.configure(processors=[_say_nothing])
+    if name == "list":
+        for bug in BUGS.values():
+            typer.echo(f"{bug.name:28} {bug.mistake}")
+        return
+    if name not in BUGS:
+        raise typer.BadParameter(f"--bug: found {name!r}; allowed: list, {', '.join(BUGS)}")
+    bug = BUGS[name]
+    found = hunt(bug, seed or 1, None if seed is None else 1)
+    if found is None:
+        typer.echo(f"{name} is not found in these nights: {bug.mistake}")
+        sys.exit(EXIT_VIOLATED)
+    typer.echo(found.story)
+    typer.echo(f"the bug, in {bug.where}: {bug.mistake}")
+    typer.echo(f"found with seed {found.seed}: {found.violation}")
+
+
+def _say_nothing(*_: object) -> EventDict:
+    """Nights with a bug would log more than they tell."""
+    raise structlog.DropEvent
 
 
 def _range(text: str) -> tuple[int, int]:

@@ -63,9 +63,7 @@ def audit(journal: DiskJournal, court: Court, quiet: bool = False) -> Recount:
     return recount
 
 
-def check_forgery(
-    journal: DiskJournal, forge: Callable[[Frame], int], dice: random.Random
-) -> None:
+def check_forgery(journal: DiskJournal, forge: Callable[[Frame], int], dice: random.Random) -> None:
     """Somebody changes an answer in all mirrors: whoever recounts must find that out."""
     answers = [
         frame

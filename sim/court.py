@@ -49,6 +49,8 @@ class Court:
         self.patience = Patience(reveal_after_ms)
         self.told = Told()
         self.transcript = Transcript(universe)
+        self.tears: dict[int, str] = {}
+        """Processes that are to die when they write answers, by number, and in what operation."""
         self.violation: Violation | None = None
         self.called = asyncio.Event()
         """There is a violation."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from hairpin.order import State
 from hairpin.stage.documents import Cue
+from sim.checkers import Violation
 from sim.net import SimListener
 from sim.phones import Asked, Line, Manner, Phone, Reply
 from sim.plan import Plan
@@ -144,5 +145,7 @@ class Crowd:
         self.busy += 1
         try:
             await acting
+        except Exception as error:
+            self._court.blame(Violation("a phone keeps its rules", f"it failed: {error!r}"))
         finally:
             self.busy -= 1

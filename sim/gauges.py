@@ -9,7 +9,9 @@ from hairpin.gate.commit import Asker
 from hairpin.gate.server import Gate
 from hairpin.node.stage import Stage
 from hairpin.tally.keeper import Keeper
+from sim.bus import BusFaults
 from sim.checkers.bounds import Bounds
+from sim.checkers.prompt import Prompt
 from sim.court import Court
 from sim.node import Node
 from sim.process import Process
@@ -30,6 +32,7 @@ class Gauges:
         self._universe = universe
         self._node = node
         self._court = court
+        self.prompt = Prompt()
         settings = node.settings
         self.bounds = Bounds(
             {
@@ -70,6 +73,18 @@ class Gauges:
                 self._measure_gate(process, gate)
         if node.shows and node.stage is not None and node.stage_process is not None:
             self._measure_stage(node.stage_process, node.stage)
+            self._compare_orders(node.stage)
+        else:
+            self.prompt.excused()
+
+    def _compare_orders(self, stage: Stage) -> None:
+        bus = self._universe.bus
+        if bus.cut or bus.faults != BusFaults():
+            self.prompt.excused()
+            return
+        for incarnation, (_, gate) in self._node.gates.items():
+            known = gate._doors.order.version if gate._doors.order else 0
+            self.prompt.knows(incarnation, known, stage.director.version, self._universe.loop.now_s)
 
     def _measure_gate(self, process: Process, gate: Gate) -> None:
         self._measure_process(process)

@@ -116,13 +116,13 @@ class Actor:
     def open(self) -> None:
         assert self.process is not None
         first, *others = self._settings.directories
-        self.journal = DiskJournal.open(
-            self.process.world,
-            first,
-            *others,
-            degraded=self._settings.degraded,
-            stall_ms=STALL_MS,
-        )
+        degraded = self._settings.degraded
+        try:
+            self.journal = DiskJournal.open(
+                self.process.world, first, *others, degraded=degraded, stall_ms=STALL_MS
+            )
+        except DataDamaged as damage:  # of a label: the others may be away
+            raise EngineDown(damage.message, damage.remedy) from damage
 
     def start(self) -> None:
         """A gate begins its strand."""

@@ -74,6 +74,8 @@ class Truth:
         """No mirror has any trouble now."""
         self.lying: set[Path] = set()
         """Mirrors whose disks say that they have what they have not."""
+        self.hurt: set[Path] = set()
+        """Mirrors with damage that nobody need have found yet."""
         self.frames = 0
         self._decoded: dict[bytes, Label | None] = {}
         self._own: dict[Path, str] = {}
@@ -258,9 +260,21 @@ class Truth:
                 return f"{mirror} lacks frame {at} of {len(strand.acked)} of {strand.incarnation}"
         return None
 
-    def members_hold(self, strand: Strand, upto: int, when: str) -> None:
-        for mirror in self.members()[0]:
-            at = self.lacks(mirror, strand, upto)
-            if at is not None:
-                found = f"{mirror} lacks frame {at} of {strand.incarnation} {when}"
-                raise Violation("a member holds what was acknowledged", found)
+    def members_hold_all(self) -> None:
+        """Call it when no process is at anything."""
+        members, named = self.members()
+        for mirror in members:
+            for strand in self.strands.values():
+                at = self.lacks(mirror, strand)
+                if at is None or mirror in self.hurt:
+                    continue
+                behind = strand.acked[at:]
+                on_its_way = strand.end is None and not any(
+                    self._has(mirror, strand, frame) for frame in behind
+                )
+                if named <= 2 or not on_its_way:
+                    found = f"{mirror} lacks frame {at} of {len(strand.acked)} of "
+                    raise Violation(
+                        "a member holds what was acknowledged", f"{found}{strand.incarnation}"
+                    )
+        self.hurt = {m for m in self.hurt if m in self.lying or self.gap(m) is not None}

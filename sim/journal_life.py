@@ -209,6 +209,8 @@ class Life:
             self.universe.run(asyncio.sleep(ms / 1000))
 
     def _check(self) -> None:
+        if self.truth.strict:
+            self.truth.members_hold_all()
         if self.truth.strict and not any(map(self.truth.whole, self._settings.directories)):
             gaps = [self.truth.gap(place) for place in self._settings.directories]
             raise Violation("some member holds everything", "; ".join(str(gap) for gap in gaps))

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hairpin.journal.label import LABEL
+from hairpin.journal.labels import SPARE
 from sim.disk import DiskFaults
 from sim.journal_checks import Truth
 
@@ -30,6 +32,7 @@ TOLD = (
     DiskFaults(read_eio=0.2),
     DiskFaults(write_eio=0.05, sync_eio=0.05, rename_eio=0.05, create_eio=0.05, read_eio=0.05),
     DiskFaults(death=0.1),
+    DiskFaults(sync_eio=0.3, death=0.1),
 )
 LIES = (
     DiskFaults(sync_lost=0.2),
@@ -57,6 +60,8 @@ class Troubles:
         self.ill: dict[Path, str] = {}
         """Mirrors with a trouble of some duration."""
         self.away: set[Path] = set()
+        self._labels: dict[Path, dict[str, bytes]] = {}
+        """Of mirrors that began to lie."""
 
     @property
     def _disks(self) -> Disks:
@@ -102,8 +107,25 @@ class Troubles:
         if mirror in self.away:
             self._disks.put_back(mirror)
             self.away.discard(mirror)
-        self._truth.lying.discard(mirror)
+        if mirror in self._truth.lying:
+            self._truth.lying.discard(mirror)
+            self._restore_label(mirror)
         self._note(mirror, f"is well again: {self.ill.pop(mirror)}")
+
+    def _restore_label(self, mirror: Path) -> None:
+        """If both were destroyed: what the remedy says, from a copy that is older."""
+        if mirror in self._truth.labels():
+            return
+        self._note(mirror, "gets back an old label, for it has none that can be read")
+        for name, data in self._labels[mirror].items():
+            if data:
+                self._disks.port(None).replace(mirror / name, data)
+
+    def _label(self, path: Path) -> bytes:
+        try:
+            return self._disks.durable(path)
+        except FileNotFoundError:
+            return b""
 
     def mend_all(self) -> None:
         for mirror in list(self.ill):
@@ -121,6 +143,8 @@ class Troubles:
     def _fault(self, mirror: Path) -> None:
         faults = self._dice.choice(TOLD)
         self._disks.set_faults(mirror, faults)
+        if self._dice.random() < 0.3:
+            self._disks.slow(mirror, 300.0)
         self._begin(mirror, str(faults))
 
     def _hang(self, mirror: Path) -> None:
@@ -150,9 +174,12 @@ class Troubles:
     def _lie(self, mirror: Path) -> None:
         faults = self._dice.choice(LIES)
         self._begin(mirror, f"lies: {faults}")
+        self._labels[mirror] = {name: self._label(mirror / name) for name in (LABEL, SPARE)}
         self._truth.lying.add(mirror)
+        self._truth.hurt.add(mirror)
         self._disks.set_faults(mirror, faults)
 
     def _rot(self, mirror: Path) -> None:
         for _ in range(self._dice.choice((1, 1, 3))):
             self._disks.rot(mirror, self._dice, "*.hpj")
+        self._truth.hurt.add(mirror)

@@ -170,6 +170,10 @@ class Node:
     def _outside(self, call: Any, *args: Any) -> None:
         self._universe.loop.call_soon(call, *args, context=self._universe.outside)
 
+    def tear(self, process: Process, operation: str) -> None:
+        """It will die in this operation of the disk, when it writes answers next."""
+        self._court.tears[process.number] = operation
+
     # --- what the producer does -------------------------------------------------------------------
 
     async def command(self, command: Any) -> str:

@@ -75,7 +75,7 @@ class Reply(NamedTuple):
 
 def jitter_s(dice: random.Random, n: int) -> float:
     """The wait before try `n` (from 0) is repeated."""
-    return dice.uniform(0, min(CAP_S, BASE_S * 2.0**n))
+    return dice.uniform(0, min(CAP_S, BASE_S * 2.0 ** min(n, 10)))
 
 
 class Line(asyncio.Protocol):

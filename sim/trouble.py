@@ -153,22 +153,27 @@ class Trouble:
     def _power_cut(self) -> None:
         self._universe.machine.power_cut()
 
-    def _in_a_write(self) -> None:
-        """Killed when half of a frame is written, or just before it is durable."""
-        if (process := self._somebody()) is not None:
-            process.world.disk.die_in(self._dice.choice(("write", "sync")))  # type: ignore[attr-defined]
+    def _in_a_write(self) -> Process | None:
+        """A gate is killed when some of its next answers are written, or before they are synced."""
+        family = self._node.family
+        gates = [one for one in family.living() if one.name != "stage"] if family else []
+        process = self._dice.choice(gates) if gates else None
+        if process is not None:
+            self._node.tear(process, self._dice.choice(("write", "sync")))
+        return process
 
     def _power_cut_in_a_write(self) -> None:
-        """The power fails when half of a frame is written, or just before it is durable."""
-        if (process := self._somebody()) is not None:
-            process.world.disk.die_in(self._dice.choice(("write", "sync")))  # type: ignore[attr-defined]
-            loop, cut = self._universe.loop, self._universe.machine.power_cut
+        """The same, and the power fails at that moment."""
+        process = self._in_a_write()
+        if process is None:
+            return
+        loop, cut = self._universe.loop, self._universe.machine.power_cut
 
-            def die() -> None:
-                loop.call_soon(cut, context=self._universe.outside)
+        def die() -> None:
+            loop.call_soon(cut, context=self._universe.outside)
 
-            process.at_death(die)
-            self._ends.append(lambda: process.no_longer(die))
+        process.at_death(die)
+        self._ends.append(lambda: process.no_longer(die))
 
     # --- disks ------------------------------------------------------------------------------------
 

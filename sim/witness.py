@@ -42,6 +42,9 @@ class WatchedWriter:
         return self._writer.synced
 
     def commit(self, kind: Kind, body: bytes, count: int) -> Synced:
+        tear = self._court.tears.pop(self._process.number, "") if kind is Kind.ANSWERS else ""
+        if tear:
+            self._process.world.disk.die_in(tear)  # type: ignore[attr-defined]
         synced = self._writer.commit(kind, body, count)
         self._court.committed(self._process, synced, kind, body)
         return synced

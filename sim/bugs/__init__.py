@@ -7,9 +7,13 @@ the place, the invariants that must find it, and the nights in which it can show
 
 from __future__ import annotations
 
-from sim.bugs import counting, gate, journal, mirrors, results, stage
+import sim.bugs.counting
+import sim.bugs.gate
+import sim.bugs.journal
+import sim.bugs.mirrors
+import sim.bugs.results
+import sim.bugs.stage  # noqa: F401  # each of them adds its bugs
 from sim.bugs.bug import BUGS, Bug, Nights
+from sim.bugs.hunt import Find, hunt
 
-__all__ = ["BUGS", "Bug", "Nights"]
-
-FAMILIES = (journal, mirrors, gate, counting, results, stage)
+__all__ = ["BUGS", "Bug", "Find", "Nights", "hunt"]

@@ -240,6 +240,6 @@ def news_told_once(patch: Patch) -> None:
         try:
             original(gate)
         finally:
-            del gate._bus.publish  # type: ignore[method-assign]
+            del gate._bus.publish
 
     original = patch.replace(Gate, "_report", report)

@@ -21,7 +21,7 @@ from sim.bugs.bug import ENDS, PROMISES, Nights, Patch, bug
 DURABLE = "what is acknowledged is durable"
 COUNTED = "acknowledged is within counted"
 RECORD_BYTES = 16
-CUTS = Nights(("power_cut_in_a_write",), fans=200, appetite=0.9, beat_ms=1000, gates=1)
+CUTS = Nights(("power_cut_in_a_write",), fans=200, appetite=0.9, beat_ms=4000, gates=1)
 """Frames are so long that a power cut leaves a part of them."""
 
 
@@ -53,7 +53,7 @@ def _with_disk(patch: Patch, wrapper: type[_NoSync]) -> None:
 
     def write(copy: Copy, segment: int, offset: int, data: bytes) -> None:
         disk = copy._disk
-        copy._disk = wrapper(disk)  # type: ignore[assignment]
+        copy._disk = wrapper(disk)
         try:
             original(copy, segment, offset, data)
         finally:
@@ -223,15 +223,15 @@ def fence_without_lock(patch: Patch) -> None:
     PROMISES,
     COUNTED,
     seeds=1,
-    nights=Nights(("in_a_write", "in_a_write", "power_cut"), fans=120),
+    nights=Nights(("in_a_write", "power_cut"), questions=6),
 )
 def fence_without_sync(patch: Patch) -> None:
     """What a dead writer left is told to be its strand's end, but not made durable."""
 
-    def drop_behind(disk: Any, *rest: Any) -> int:
+    def make_equal(disk: Any, *rest: Any) -> int:
         return original(_NoSync(disk), *rest)  # type: ignore[no-any-return]
 
-    original = patch.replace(fence, "_drop_behind", drop_behind)
+    original = patch.replace(fence, "_make_equal", make_equal)
 
 
 @bug(

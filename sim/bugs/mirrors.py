@@ -91,7 +91,7 @@ def label_after_ack(patch: Patch) -> None:
         entries = owed.pop(id(writer), [])
         if entries:
             mirrors = writer._mirrors
-            drop = partial(mirrors.drop, lost=entries, epoch=mirrors.next_epoch())
+            drop: Any = partial(mirrors.drop, lost=entries, epoch=mirrors.next_epoch())
             writer._run(writer._on(), lambda copy: partial(drop, copy.mirror), -1)
         original(writer)
 
@@ -107,6 +107,7 @@ def label_after_ack(patch: Patch) -> None:
     PROMISES,
     ENDS,
     "the live result = model",
+    "the live result's leaderboard = model's",
     "in the end every result is final",
     seeds=1,
     nights=Nights((*AWAY, "put_back_old", "all"), mirrors=2),

@@ -93,7 +93,7 @@ def void_still_scores(patch: Patch) -> None:
 def struck_still_listed(patch: Patch) -> None:
     """Who was struck loses the claim, and stays on the leaderboard."""
 
-    def leaderboard(correct: Any, total_ms: Any, struck: Any, *rest: Any) -> Any:
+    def leaderboard(correct: Any, total_ms: Any, _: Any, *rest: Any) -> Any:
         return original(correct, total_ms, frozenset(), *rest)
 
     original = patch.replace(snapshot, "leaderboard", leaderboard)

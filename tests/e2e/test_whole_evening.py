@@ -15,6 +15,9 @@ import pytest
 from living_node import LivingNode, wait_until
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from hairpin.node.data import open_journal
+from hairpin.tally.verify import parse_head, verify
+
 pytestmark = pytest.mark.e2e
 
 PICTURES = Path(__file__).parents[2] / "build" / "screenshots"
@@ -61,6 +64,7 @@ class Evening:
         self._phone = browser.new_context(
             viewport={"width": 390, "height": 844}, locale="en-GB", reduced_motion="reduce"
         )
+        self.head = ""
         self.console = self._page(self._stage, f"{facts.private}/console?token={facts.token}")
         self.wall = self._page(self._stage, f"{facts.private}/wall")
         self.phone = self._page(self._phone, f"{facts.public}/")
@@ -193,6 +197,8 @@ def _late_is_too_late(evening: Evening) -> None:
 def _a_contender_claims_and_is_approved(evening: Evening) -> None:
     evening.key("r", "Reveal question 2")
     evening.bars_are((2, 5), right=1)
+    expect(evening.wall.locator("#rate")).to_have_text(re.compile("^Journal "))
+    evening.head = evening.wall.locator("#rate").inner_text().removeprefix("Journal ")
     evening.key("a", "Announce contenders")
     claim = evening.phone.locator(".claim")
     expect(claim).to_be_visible(timeout=PATIENCE_MS)
@@ -219,6 +225,8 @@ def _the_journal_tells_the_same(evening: Evening) -> None:
     assert (found.journalled, found.counted) == (live["journalled"], live["counted"])
     assert found.counted == 14
     assert found.heads_verified == 2
+    (result,) = verify(open_journal(evening.node.data), parse_head(evening.head)).results
+    assert (result.question, result.version, result.answers) == ("q2", 1, 7)
     names = [file for file in evening.node.data.rglob("*") if file.is_file()]
     holders = [file.name for file in names if b"Ada" in file.read_bytes()]
     assert holders == ["winners.json"]

@@ -49,7 +49,7 @@ class StrandReader:
         """The frame that was read last, with its segment and byte."""
         self.torn: Broken | None = None
         """Why the last read without a limit stopped before the end of the file."""
-        self._confirmed = ("", 0, 0)
+        self._confirmed = ("", 0), 0
         """Frames of this mirror, in this segment up to this byte, lead to a frame of a member."""
         self._silent: dict[str, str] = {}
         """Mirrors that could not be read since the last read began, by id, and why."""
@@ -290,11 +290,8 @@ class StrandReader:
         """A mirror that is no member may have a frame here that was refused: what follows there
         must lead to a frame of a member. Raises Broken."""
         judges = self._judges()
-        if (
-            mirror in judges
-            or (mirror.id, self.segment) == self._confirmed[:2]
-            and (self.offset < self._confirmed[2])
-        ):
+        place, until = self._confirmed
+        if mirror in judges or (place == (mirror.id, self.segment) and self.offset < until):
             return
         end = self.offset
         following: Frame | None = frame
@@ -306,7 +303,7 @@ class StrandReader:
                 for at in ((self.segment, end), (self.segment + 1, 0))
             ]
             if any(self._continues(frame, *place) is not None for place in places):
-                self._confirmed = (mirror.id, self.segment, end)
+                self._confirmed = (mirror.id, self.segment), end
                 return
             following = self._continues(frame, mirror, self.segment, end)
         raise Broken(0, f"no member follows frame {frame.sequence}", torn=False)

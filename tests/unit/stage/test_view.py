@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from hairpin.messages import ClaimRow, Permission, Winner
+from hairpin.messages import ClaimRow, Permission, Published, Winner
 from hairpin.order import Step
 from hairpin.stage.documents import cues, now_body
 from hairpin.stage.events import Audience
@@ -66,6 +66,19 @@ def test_on_connecting_the_latest_of_each_kind(view: StageView, make: Any) -> No
     assert events["show"]["show"] == "first-light"
     assert events["order"]["state"] == "open"
     assert events["tally"]["at"] == make.start_ms + 500
+
+
+def test_the_head_of_the_last_result_comes_with_the_order(view: StageView, make: Any) -> None:
+    told = {0: Published(7, 0, 1, "", 100, 60, "ab12", {"1": 5})}
+    seen = {"index": 0, "version": 1, "at": 7, "head": "ab12"}
+    for steps, last in ((SHOWN[:2], None), (SHOWN, seen), ([*SHOWN, (1, OPEN)], seen)):
+        order = make.order(view.show, *steps)
+        body = now_body(view.show, order, {}, None, (), make.media, len(steps))
+        view.set_order(body, cues(view.show, order, make.media, told))
+        assert wall(view).take()["order"]["told"] == last
+        event = console(view).take()["order"]
+        assert event["told"] == last
+        assert [cue["told"] for cue in event["upcoming"]] == [seen, None, None]
 
 
 def test_an_order_event_carries_the_clock_of_its_sending(view: StageView, make: Any) -> None:

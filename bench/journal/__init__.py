@@ -1,0 +1,1 @@
+"""What mirrors of the journal cost, and how fast a scrub reads."""

@@ -49,8 +49,9 @@ class Court:
         self.patience = Patience(reveal_after_ms)
         self.told = Told()
         self.transcript = Transcript(universe)
-        self.tears: dict[int, str] = {}
-        """Processes that are to die when they write answers, by number, and in what operation."""
+        self.tears: dict[int, tuple[str, int]] = {}
+        """Processes that are to die when they write answers, by number: in what operation, and of
+        how many bytes at least."""
         self.violation: Violation | None = None
         self.called = asyncio.Event()
         """There is a violation."""

@@ -233,7 +233,11 @@ class Actor:
             self._truth.read_to_end(incarnation, follower.frames, follower.chain)
 
     def fill(self) -> None:
-        """A step in filling each mirror that is no member."""
+        """Some steps in filling each mirror that is no member."""
+        for _ in range(self._dice.choice((1, 4, 20))):
+            self._fill()
+
+    def _fill(self) -> None:
         assert self.journal is not None and self.process is not None
         for mirror in self.journal.mirrors.others():
             resilver = self._resilvers.get(mirror.id)

@@ -31,7 +31,7 @@ GATES = 3
 SESSIONS = 4
 ROUNDS = 14
 HEALING_ROUNDS = 10
-STEPS = 40
+STEPS = 10
 SILENT = 50
 
 
@@ -55,7 +55,9 @@ class Life:
         self.truth = Truth(self._platter, lambda: self._places)
         self.truth.strict = not beyond
         self._settings = Settings(list(self._places))
-        self.troubles = Troubles(self.universe, self.truth, self._settings.directories, self._dice)
+        self.troubles = Troubles(
+            self.universe, self.truth, self._settings.directories, self._dice, self._all_know
+        )
         self._turns = Turns(self._dice)
         self.director = self._actor("director")
         self._gates = [self._actor(f"gate {n + 1}") for n in range(GATES)]
@@ -64,6 +66,11 @@ class Life:
 
     def _actor(self, name: str) -> Actor:
         return Actor(self.universe, self.truth, self._settings, name, self._dice)
+
+    def _all_know(self) -> bool:
+        epochs = [label.epoch for label in self.truth.labels().values()]
+        known = [a.journal.mirrors.label.epoch for a in self._actors() if a.alive and a.journal]
+        return min(known, default=max(epochs)) >= max(epochs)
 
     def _platter(self, path: Path) -> bytes | None:
         """Also of a disk that is away."""

@@ -51,8 +51,11 @@ class Troubles:
         truth: Truth,
         mirrors: list[Path],
         dice: random.Random,
+        all_know: Callable[[], bool],
     ) -> None:
-        """`mirrors`: those that the operator knows of; the list changes."""
+        """`mirrors`: those that the operator knows of. `all_know`: has every process seen the label
+        that is in force?"""
+        self._all_know = all_know
         self._universe = universe
         self._truth = truth
         self._mirrors = mirrors
@@ -76,9 +79,15 @@ class Troubles:
         return any(self.well(other) for other in others)
 
     def sound(self) -> bool:
-        """Is there no hidden damage, so that any member can be the last one?"""
+        """Is there no hidden damage, so that any member can be the last one?
+
+        Nor does any process believe in a member that is none: within the two seconds until it
+        looks at the labels again it would go on with that one, if all others failed and whoever
+        ejected it was dead.
+        """
         members, _ = self._truth.members()
-        return not self._truth.lying and all(self._truth.gap(place) is None for place in members)
+        whole = all(self._truth.gap(place) is None for place in members)
+        return whole and not self._truth.lying and self._all_know()
 
     # --- by dice ----------------------------------------------------------------------------------
 

@@ -170,9 +170,9 @@ class Node:
     def _outside(self, call: Any, *args: Any) -> None:
         self._universe.loop.call_soon(call, *args, context=self._universe.outside)
 
-    def tear(self, process: Process, operation: str) -> None:
-        """It will die in this operation of the disk, when it writes answers next."""
-        self._court.tears[process.number] = operation
+    def tear(self, process: Process, operation: str, least_bytes: int) -> None:
+        """It will die in this operation of the disk, when it writes so many bytes of answers."""
+        self._court.tears[process.number] = (operation, least_bytes)
 
     # --- what the producer does -------------------------------------------------------------------
 

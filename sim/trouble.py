@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from sim.bus import BusFaults
 from sim.checkers import Violation
 from sim.disk import DiskFaults, Image
+from sim.disk_cut import SECTOR_BYTES
 from sim.net import NetFaults
 from sim.node import Node
 from sim.plan import FIRST_MS, PERIOD_MS, Plan, calm_net
@@ -153,18 +154,22 @@ class Trouble:
     def _power_cut(self) -> None:
         self._universe.machine.power_cut()
 
-    def _in_a_write(self) -> Process | None:
+    def _in_a_write(self, least_bytes: int = 1) -> Process | None:
         """A gate is killed when some of its next answers are written, or before they are synced."""
         family = self._node.family
         gates = [one for one in family.living() if one.name != "stage"] if family else []
         process = self._dice.choice(gates) if gates else None
         if process is not None:
-            self._node.tear(process, self._dice.choice(("write", "sync")))
+            self._node.tear(process, self._dice.choice(("write", "sync")), least_bytes)
         return process
 
-    def _power_cut_in_a_write(self) -> None:
-        """The same, and the power fails at that moment."""
-        process = self._in_a_write()
+    def _power_cut_in_a_burst(self) -> None:
+        """The power fails while so many answers are written that a part of them may stay."""
+        self._power_cut_in_a_write(least_bytes=SECTOR_BYTES)
+
+    def _power_cut_in_a_write(self, least_bytes: int = 1) -> None:
+        """The power fails when some answers are written, or before they are synced."""
+        process = self._in_a_write(least_bytes)
         if process is None:
             return
         loop, cut = self._universe.loop, self._universe.machine.power_cut

@@ -42,12 +42,18 @@ class WatchedWriter:
         return self._writer.synced
 
     def commit(self, kind: Kind, body: bytes, count: int) -> Synced:
-        tear = self._court.tears.pop(self._process.number, "") if kind is Kind.ANSWERS else ""
-        if tear:
-            self._process.world.disk.die_in(tear)  # type: ignore[attr-defined]
+        if kind is Kind.ANSWERS:
+            self._tear(len(body))
         synced = self._writer.commit(kind, body, count)
         self._court.committed(self._process, synced, kind, body)
         return synced
+
+    def _tear(self, size_bytes: int) -> None:
+        """Die while this is written, if that is to be."""
+        operation, least_bytes = self._court.tears.get(self._process.number, ("", 0))
+        if operation and size_bytes >= least_bytes:
+            del self._court.tears[self._process.number]
+            self._process.world.disk.die_in(operation)  # type: ignore[attr-defined]
 
     def roll(self) -> None:
         self._writer.roll()

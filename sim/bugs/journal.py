@@ -21,7 +21,7 @@ from sim.bugs.bug import ENDS, PROMISES, Nights, Patch, bug
 DURABLE = "what is acknowledged is durable"
 COUNTED = "acknowledged is within counted"
 RECORD_BYTES = 16
-CUTS = Nights(("power_cut_in_a_write",), fans=200, appetite=0.9, beat_ms=4000, gates=1)
+CUTS = Nights(("power_cut_in_a_burst",), 12, fans=100, appetite=0.9, beat_ms=8000, gates=1)
 """Frames are so long that a power cut leaves a part of them."""
 
 
@@ -51,11 +51,11 @@ class _SyncTwice(_NoSync):
 def _with_disk(patch: Patch, wrapper: type[_NoSync]) -> None:
     """A copy's frames are written through this disk."""
 
-    def write(copy: Copy, segment: int, offset: int, data: bytes) -> None:
+    def write(copy: Copy, *frame: Any) -> None:
         disk = copy._disk
         copy._disk = wrapper(disk)
         try:
-            original(copy, segment, offset, data)
+            original(copy, *frame)
         finally:
             copy._disk = disk
 

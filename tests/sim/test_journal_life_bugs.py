@@ -187,7 +187,7 @@ BUGS: list[tuple[Patch, int, int]] = [
     (believe_the_oldest_label, 2, 10),
     (boot_from_a_stale_mirror, 2, 10),
     (fence_the_living, 2, 2),
-    (fence_one_mirror_only, 2, 10),
+    (fence_one_mirror_only, 3, 60),
     (leave_the_torn_end, 2, 10),
     (believe_the_cache_of_a_dead_writer, 1, 60),
     (skip_checksum_and_chain, 2, 10),

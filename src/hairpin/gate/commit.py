@@ -19,7 +19,7 @@ from hairpin.errors import EngineDown
 from hairpin.frame import BODY_BYTES_MAX, Kind
 from hairpin.gate.admit import COUNTED, Admission
 from hairpin.gate.http import ANSWER_TEXT_BYTES
-from hairpin.journal import Writer
+from hairpin.journal import StrandLost, Writer
 from hairpin.meter import Histogram
 from hairpin.ticket import Bytes
 from hairpin.world import Clock
@@ -64,6 +64,8 @@ class Committer:
         self.latency_ms = Histogram()
         self.error: str | None = None
         """Why the journal could not write the last batch; None if it could."""
+        self.lost: StrandLost | None = None
+        """The strand is at its end, and so is this process."""
 
     def put(self, text: bytes, asker: Asker) -> None:
         """Queue one answer of ANSWER_TEXT_BYTES for its verdict, which is 503 if the queue is full.
@@ -154,6 +156,8 @@ class Committer:
             if self.error is None:
                 log.error("the journal cannot write", why=error.message, remedy=error.remedy)
             self.error = error.message
+            if isinstance(error, StrandLost):
+                self.lost = error
             return False
         if self.error is not None:
             log.info("the journal writes again")

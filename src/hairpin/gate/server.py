@@ -242,6 +242,8 @@ class Gate:
                 if early_ms > 0:
                     await asyncio.sleep(early_ms / 1000)
             self._report()
+            if self.answers.lost is not None:
+                raise self.answers.lost
             if self._siblings is not None:  # by then they have said what they carry
                 asyncio.get_running_loop().call_later(REPORT_S, self._siblings.share)
             if self._world.clock.monotonic_ms() >= self._tended_ms + TEND_S * 1000:

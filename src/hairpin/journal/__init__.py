@@ -11,12 +11,17 @@ from typing import Protocol
 
 import msgspec
 
-from hairpin.errors import YourMistake
+from hairpin.errors import EngineDown, YourMistake
 from hairpin.frame import Frame, Kind
 from hairpin.messages import AnyControl, Synced
 
 _ENCODER = msgspec.json.Encoder()
 _DECODER: msgspec.json.Decoder[AnyControl] = msgspec.json.Decoder(AnyControl)
+
+
+class StrandLost(EngineDown):
+    """Others may have ended this writer's strand. It will never write again: end the process, so
+    that another one begins a new strand."""
 
 
 class StrandEnd(msgspec.Struct, frozen=True):

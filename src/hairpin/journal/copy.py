@@ -172,7 +172,7 @@ class Copy:
         with suppress(OSError):
             self._disk.truncate(self._fd, offset)
             self.clean = not self.distrusted
-        if self.distrusted:
+        if not self.clean:
             self._segment = -1
 
     def _begin(self, segment: int) -> None:

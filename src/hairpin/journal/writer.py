@@ -18,6 +18,7 @@ import structlog
 from hairpin import frame as framing
 from hairpin.errors import EngineDown, HairpinError
 from hairpin.frame import Kind
+from hairpin.journal import StrandLost
 from hairpin.journal.copy import Copy, Job
 from hairpin.journal.label import Entry, State
 from hairpin.journal.mirrors import Mirrors, holders
@@ -110,7 +111,8 @@ class StrandWriter:
         if error is not None and self._rolls and not rolled and error.errno != errno.ETIMEDOUT:
             error = self._attempt(data)  # elsewhere: in a new segment
         if error is not None:
-            raise EngineDown(
+            down = StrandLost if error.errno == errno.ENODEV else EngineDown
+            raise down(
                 f"the journal cannot write: {self._places()}: {error.strerror}",
                 _REMEDIES.get(error.errno or 0, "Look at the disk that it names."),
             ) from error
@@ -176,8 +178,8 @@ class StrandWriter:
         return copy.mirror.id in self._mirrors.label.members
 
     def _voters(self, copies: list[Copy]) -> list[Copy]:
-        """Those that decide what is acknowledged: members, as long as there are any."""
-        return [copy for copy in copies if self._is_whole(copy)] or copies
+        """Those that decide what is acknowledged: nobody reads what only others have."""
+        return [copy for copy in copies if self._is_whole(copy)]
 
     def _learn(self, copies: list[Copy]) -> bool:
         """Read the label again in these mirrors; did somebody change it?"""
@@ -198,6 +200,8 @@ class StrandWriter:
         on = self._on()
         able = [copy for copy in on if not copy.stuck]
         voters = self._voters(on)
+        if not voters:
+            return OSError(errno.ETIMEDOUT, "no member takes part")
         need = holders(len(voters))
         known = self._segment, self._size_bytes
         self._run(

@@ -136,6 +136,8 @@ class Stage:
                     self._tell_counts()
             self.director.tick()
             self._tend()
+            if self.director.lost is not None:
+                raise self.director.lost
             rest_s = self._rest_s()
             if self.keeper.busy or self._reported:
                 rest_s = min(rest_s, snapshot_at_s - now_s)

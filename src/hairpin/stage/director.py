@@ -11,7 +11,7 @@ from hairpin import messages as m
 from hairpin.bus import Bus
 from hairpin.errors import DataDamaged, EngineDown
 from hairpin.frame import Kind
-from hairpin.journal import Journal, Writer, encode_control
+from hairpin.journal import Journal, StrandLost, Writer, encode_control
 from hairpin.order import Due, IllegalStep, RunningOrder, State, Step
 from hairpin.stage import commands as c
 from hairpin.stage import documents
@@ -90,6 +90,8 @@ class Director:
         self._retry_at_ms = 0
         self.error: str | None = None
         """Why the last step could not be journalled."""
+        self.lost: StrandLost | None = None
+        """The strand is at its end, and so is this process."""
 
     # --- steps ------------------------------------------------------------------------------------
 
@@ -356,6 +358,8 @@ class Director:
         if self.error is None:
             log.error("a step waits for the journal", why=error.message, remedy=error.remedy)
         self.error = error.message
+        if isinstance(error, StrandLost):
+            self.lost = error
 
     def close(self) -> None:
         """The process ends in order: seal the strand."""

@@ -10,6 +10,7 @@ from hairpin.errors import EngineDown
 from hairpin.frame import BODY_BYTES_MAX, Kind
 from hairpin.gate.admit import Admission, answer_text
 from hairpin.gate.commit import Committer
+from hairpin.journal import StrandLost
 from hairpin.ticket import issue
 
 TEXT = answer_text(issue(1, 0, 0, KEY), 0, 1, 5)
@@ -122,3 +123,15 @@ async def test_an_end_that_cannot_be_sealed_is_an_engine_that_is_down(
     with pytest.raises(EngineDown):
         desk.answers.end()
     assert await desk.put(TEXT) == [503]
+
+
+async def test_a_strand_that_is_lost_is_the_end_of_its_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def lost(kind: Kind, body: bytes, count: int) -> None:
+        raise StrandLost("the file system was away")
+
+    desk = Desk()
+    monkeypatch.setattr(desk.writer, "commit", lost)
+    assert await desk.put(TEXT) == [503]
+    assert desk.answers.lost is not None

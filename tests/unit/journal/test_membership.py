@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cared_journal import Cared, bring_up, run, write
+from cared_journal import Cared, bring_up, run, settle, write
 
 from hairpin.errors import EngineDown
 from hairpin.journal.opening import attach
@@ -31,6 +31,7 @@ def test_a_strand_begun_by_an_old_label_takes_a_new_mirror_along(
     assert run(Resilver(cared.world, cared.reopen().mirrors, new))[-1].finished
     writer = old.writer()
     write(writer, b"everywhere")
+    settle(writer)
     name = f"{writer.incarnation:08x}-0000.hpj"
     assert (new.directory / name).read_bytes() == (cared.places[0] / name).read_bytes()
     writer.seal()

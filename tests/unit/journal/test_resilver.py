@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from breaking_disk import BreakingDisk, How, PowerCut
-from cared_journal import MEMBER, STALE, Cared, bring_up, files, run, write
+from cared_journal import MEMBER, STALE, Cared, bring_up, files, run, settle, write
 
 from hairpin.errors import DataDamaged, EngineDown, YourMistake
 from hairpin.journal.labels import read_label, write_label
@@ -84,6 +84,7 @@ def test_a_living_strand_is_left_to_its_writer(cared: Cared) -> None:
     bring_up(writer)
     assert run(resilver)[-1].finished
     write(writer, b"three")
+    settle(writer)
     assert cared.files(1) == cared.files(0)
     assert set(cared.states().values()) == {MEMBER}
 
@@ -118,6 +119,7 @@ def test_a_strand_that_is_born_meanwhile_takes_the_mirror_along(cared: Cared) ->
     write(writer, b"born meanwhile")
     assert run(resilver)[-1].finished
     write(writer, b"and after")
+    settle(writer)
     assert cared.files(1) == cared.files(0)
 
 
@@ -262,6 +264,7 @@ def test_a_new_mirror_takes_the_place_of_an_old_one(cared: Cared, tmp_path: Path
     bring_up(writer)
     assert run(resilver)[-1].finished
     write(writer, b"two")
+    settle(writer)
     assert files(new.directory) == cared.files(0)
     assert "b" not in cared.states()
     assert cared.states()["new"] == MEMBER

@@ -13,7 +13,7 @@ from mirror_disk import MirrorDisk
 
 from hairpin.errors import DataDamaged, EngineDown, YourMistake
 from hairpin.frame import Kind
-from hairpin.journal import Writer
+from hairpin.journal import StrandLost, Writer
 from hairpin.journal.disk import DiskJournal
 from hairpin.journal.label import LABEL, State, decode_label
 from hairpin.journal.names import segment_name
@@ -33,9 +33,7 @@ class Stand:
         self.journal = DiskJournal.create(self.world, *self.places, stall_ms=STALL_MS)
         self._open: list[Writer] = []
 
-    def reopen(
-        self, *places: Path, degraded: bool = False, impatient: bool = False
-    ) -> DiskJournal:
+    def reopen(self, *places: Path, degraded: bool = False, impatient: bool = False) -> DiskJournal:
         return DiskJournal.open(
             self.world,
             *(places or self.places),
@@ -362,9 +360,7 @@ def test_j6_an_old_copy_that_is_put_back_is_stale(stand: Stand, which: int) -> N
 
 
 @pytest.mark.parametrize("which", [0, 1])
-def test_j8_who_reads_while_a_mirror_hangs_waits_once_and_goes_on(
-    stand: Stand, which: int
-) -> None:
+def test_j8_who_reads_while_a_mirror_hangs_waits_once_and_goes_on(stand: Stand, which: int) -> None:
     writer = stand.writer()
     write(writer, b"one", b"two")
     journal = stand.reopen(impatient=True)
@@ -390,6 +386,22 @@ def test_j8_a_strand_that_one_mirror_never_heard_of_ends_where_the_other_says(
     assert end is not None
     assert end.sealed
     assert stand.content(stand.places[0]) == stand.content(stand.places[1])
+
+
+@one
+def test_j6_a_writer_whose_disk_was_away_does_not_write_behind_a_fence(stand: Stand) -> None:
+    writer = stand.writer()
+    write(writer, b"one")
+    stand.disk.fail(stand.places[0], "write", "truncate")
+    with pytest.raises(EngineDown):
+        write(writer, b"refused")
+    (copy,) = writer._copies  # type: ignore[attr-defined]
+    stand.disk.unlock(copy._lock_fd)  # as when the file system comes back as another one
+    stand.disk.mend(stand.places[0])
+    assert stand.journal.fence(1) is not None
+    with pytest.raises(StrandLost):
+        write(writer, b"behind the fence")
+    assert stand.bodies() == [b"one"]
 
 
 @three

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from faulty_disk import FaultyDisk
 
+from hairpin.config import Settings
 from hairpin.errors import DataDamaged, EngineDown, YourMistake
 from hairpin.node.data import DataDirectory, Keys, NodeFile, open_journal, read_node
 from hairpin.world import real_world
@@ -159,3 +160,26 @@ def test_a_journal_that_may_not_be_read_is_an_engine_that_is_down(tmp_path: Path
 def test_keys_come_back_from_their_file(data: DataDirectory) -> None:
     keys = data.keys()
     assert msgspec.json.decode(data.keys_path.read_bytes(), type=Keys) == keys
+
+
+class SilentMirror(FaultyDisk):
+    """What lies in a directory of this name cannot be listed."""
+
+    def list(self, directory: Path) -> list[str]:
+        if directory.name == "silent":
+            raise OSError(5, "Input/output error", str(directory))
+        return super().list(directory)
+
+
+def test_a_mirror_that_cannot_be_read_may_hold_the_journal(tmp_path: Path) -> None:
+    """Then no new one is made beside it; nor does anybody see a traceback."""
+    data = DataDirectory(tmp_path / "show", real_world(disk=SilentMirror()))
+    data.prepare()
+    data.use(Settings(mirrors=(str(tmp_path / "silent"),)))
+    with pytest.raises(EngineDown, match=f"cannot read {tmp_path / 'silent'}: Input/output error"):
+        data.journal(create=True)
+    data.use(Settings())
+    journal = data.journal(create=True)
+    data.use(Settings(mirrors=(str(tmp_path / "silent"),)))
+    assert data._is_new((tmp_path / "silent", data.journal_path)) is False
+    assert data.journal().id == journal.id

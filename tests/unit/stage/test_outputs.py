@@ -142,9 +142,7 @@ def test_the_head_stays_while_the_next_question_is_asked(make: Any) -> None:
         view_after(make, *steps, published=told)
         for steps in (SHOWN[:2], SHOWN, [*SHOWN, (1, OPEN), (1, CLOSE)])
     )
-    heads = [
-        (row["head"], row["head_number"]) for row in map(question, (before, shown, next_one))
-    ]
+    heads = [(row["head"], row["head_number"]) for row in map(question, (before, shown, next_one))]
     assert heads == [(None, None), ("head 0", 1), ("head 0", 1)]
     assert {row["head"] for row in results(before)} == {None}
     assert {row["head"] for row in results(shown)} == {"head 0"}

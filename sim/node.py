@@ -124,7 +124,7 @@ class Node:
     async def _run_gate(self, process: Process, life: Life, keys: Keys) -> None:
         link = self._universe.bus.link(process, BUS)
         # As `hairpin.node.gate` does: the parent has decided about missing mirrors.
-        journal, world = self.data(process).journal(degraded=True), process.world
+        journal, world = self.data(process).journal(degraded=True, impatient=True), process.world
         gate = Gate(world, journal, link, keys.ticket_key(), self.settings, ASSETS, ())
         self.gates[gate.incarnation] = (process, gate)
         for watcher in self.gate_watchers:
@@ -133,7 +133,7 @@ class Node:
 
     async def _run_stage(self, process: Process, life: Life, keys: Keys, armed: m.Armed) -> None:
         data, world = self.data(process), process.world
-        journal = data.journal(degraded=self._degraded)
+        journal = data.journal(degraded=self._degraded, impatient=True)
         keeper = Keeper(journal, world.clock, LateWorker(process))
         stage = Stage(world, data, keys, armed, (), ADDRESS, keeper=keeper, journal=journal)
         self.stage, self.stage_process = stage, process

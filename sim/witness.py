@@ -90,8 +90,10 @@ class WatchedData(DataDirectory):
         self._process = process
         self._court = court
 
-    def journal(self, create: bool = False, degraded: bool = False) -> DiskJournal:
-        journal = super().journal(create, degraded)
+    def journal(
+        self, create: bool = False, degraded: bool = False, impatient: bool = False
+    ) -> DiskJournal:
+        journal = super().journal(create, degraded, impatient)
         return cast(DiskJournal, WatchedJournal(journal, self._process, self._court))
 
 

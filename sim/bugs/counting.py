@@ -74,31 +74,31 @@ def _by_rule(
     patch.replace(words, "merge", partial(_merge, rule, clamps, repeats_count))
 
 
-@bug("repeats-counted", "tally/words.py: merge", *MODEL, seeds=1, nights=LAPSES)
+@bug("repeats-counted", "tally/words.py: merge", *MODEL, seeds=2, nights=LAPSES)
 def repeats_counted(patch: Patch) -> None:
     """Whoever sends an answer again is counted again."""
     _by_rule(patch, repeats_count=True)
 
 
-@bug("last-answer-wins", "tally/words.py: merge", *MODEL, *LEADERS, seeds=1, nights=LAPSES)
+@bug("last-answer-wins", "tally/words.py: merge", *MODEL, *LEADERS, seeds=2, nights=LAPSES)
 def last_answer_wins(patch: Patch) -> None:
     """The merge takes the larger word: whoever answers twice is counted with the second answer."""
     _by_rule(patch, rule=max)
 
 
-@bug("last-choice-wins", "tally/words.py: merge", *MODEL, *LEADERS, seeds=1, nights=LAPSES)
+@bug("last-choice-wins", "tally/words.py: merge", *MODEL, *LEADERS, seeds=2, nights=LAPSES)
 def last_choice_wins(patch: Patch) -> None:
     """The first answer's time counts, but its choice is replaced by that of a later one."""
     _by_rule(patch, rule=lambda old, new: min(old, new) & ~CHOICE_BITS | new & CHOICE_BITS)
 
 
-@bug("clamp-forgotten", "tally/words.py: merge", *LEADERS, seeds=1, nights=Nights(fans=100))
+@bug("clamp-forgotten", "tally/words.py: merge", *LEADERS, seeds=9, nights=Nights(fans=100))
 def clamp_forgotten(patch: Patch) -> None:
     """The time that a phone claims is taken as it is."""
     _by_rule(patch, clamps=False)
 
 
-@bug("news-counted-twice", "tally/keeper.py: Keeper._read", *MODEL, ONE_VERSION, seeds=1)
+@bug("news-counted-twice", "tally/keeper.py: Keeper._read", *MODEL, ONE_VERSION, seeds=2)
 def news_counted_twice(patch: Patch) -> None:
     """News of durable frames that come twice have the same frames read and applied twice."""
 
@@ -115,7 +115,7 @@ def news_counted_twice(patch: Patch) -> None:
     "words-never-freed",
     "tally/cells.py: QuestionCount.forget_words",
     "queues and memory are bounded",
-    seeds=1,
+    seeds=2,
     nights=Nights(questions=7, fans=40),
 )
 def words_never_freed(patch: Patch) -> None:
@@ -129,7 +129,7 @@ def words_never_freed(patch: Patch) -> None:
     "tally/lines.py: Strand.done_with",
     "final means that no gate may still take answers",
     "what is final gets no answers any more",
-    seeds=1,
+    seeds=6,
     nights=Nights(("cut_off", "bad_bus")),
 )
 def final_without_markers(patch: Patch) -> None:

@@ -31,7 +31,7 @@ Statuses = npt.NDArray[np.int64]
     "reply-before-commit",
     "gate/commit.py: Committer._flush",
     WITHIN,
-    seeds=1,
+    seeds=15,
     nights=Nights(("in_a_write",), fans=120),
 )
 def reply_before_commit(patch: Patch) -> None:
@@ -55,7 +55,7 @@ def reply_before_commit(patch: Patch) -> None:
     "error-swallowed",
     "gate/commit.py: Committer._journal",
     WITHIN,
-    seeds=1,
+    seeds=2,
     nights=Nights(("full_disk", "failing_disk")),
 )
 def error_swallowed(patch: Patch) -> None:
@@ -73,7 +73,7 @@ def error_swallowed(patch: Patch) -> None:
     "gate/commit.py: Committer._flush",
     WITHIN,
     "only issued tickets answer",
-    seeds=1,
+    seeds=2,
     nights=Nights(beat_ms=1000, fans=120),
 )
 def verdicts_mixed_up(patch: Patch) -> None:
@@ -92,7 +92,7 @@ def verdicts_mixed_up(patch: Patch) -> None:
     AFTER_MARK,
     AFTER_FINAL,
     "nobody answers after the close",
-    seeds=1,
+    seeds=2,
     nights=Nights(mode=Mode.HAND, fans=120),
 )
 def admitted_after_the_close(patch: Patch) -> None:
@@ -113,7 +113,7 @@ def admitted_after_the_close(patch: Patch) -> None:
     "gate/server.py: Gate._mark",
     AFTER_MARK,
     AFTER_FINAL,
-    seeds=1,
+    seeds=6,
     nights=Nights(mode=Mode.HAND, questions=4, fans=120, appetite=0.9),
 )
 def queue_after_the_marker(patch: Patch) -> None:
@@ -131,7 +131,7 @@ def queue_after_the_marker(patch: Patch) -> None:
     "admitted-before-the-opening",
     "gate/admit.py: Admission.set_questions",
     "nobody answers before the opening",
-    seeds=1,
+    seeds=6,
     nights=Nights(fans=150),
 )
 def admitted_before_the_opening(patch: Patch) -> None:
@@ -151,7 +151,7 @@ def admitted_before_the_opening(patch: Patch) -> None:
     "gate/admit.py: admit",
     "only issued tickets answer",
     "counted is within sent",
-    seeds=1,
+    seeds=2,
     nights=Nights(fans=150),
 )
 def signature_unchecked(patch: Patch) -> None:
@@ -179,7 +179,7 @@ def signature_unchecked(patch: Patch) -> None:
     "gate/admit.py: Admission.admit",
     "in a quiet night every answer gets its word",
     "in a quiet night a repetition is acknowledged",
-    seeds=1,
+    seeds=2,
     nights=Nights(fans=120),
 )
 def retry_refused(patch: Patch) -> None:
@@ -205,7 +205,7 @@ def retry_refused(patch: Patch) -> None:
     "queue-unbounded",
     "gate/commit.py: Committer.put",
     "queues and memory are bounded",
-    seeds=1,
+    seeds=2,
     nights=Nights(fans=150, appetite=0.9, beat_ms=1000, queue_max=6),
 )
 def queue_unbounded(patch: Patch) -> None:
@@ -223,7 +223,7 @@ def queue_unbounded(patch: Patch) -> None:
     "gate/server.py: Gate._report",
     ENDS,
     PROMISES,
-    seeds=1,
+    seeds=15,
     nights=Nights(("bad_bus", "cut_off"), questions=1),
 )
 def news_told_once(patch: Patch) -> None:

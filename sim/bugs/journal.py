@@ -62,7 +62,7 @@ def _with_disk(patch: Patch, wrapper: type[_NoSync]) -> None:
     original = patch.replace(Copy, "write", write)
 
 
-@bug("ack-before-sync", "journal/copy.py: Copy.write", DURABLE, seeds=1)
+@bug("ack-before-sync", "journal/copy.py: Copy.write", DURABLE, seeds=2)
 def ack_before_sync(patch: Patch) -> None:
     """A frame is acknowledged when it is written; the sync is left to the system."""
     _with_disk(patch, _NoSync)
@@ -72,7 +72,7 @@ def ack_before_sync(patch: Patch) -> None:
     "failed-sync-retried",
     "journal/copy.py: Copy.write",
     DURABLE,
-    seeds=1,
+    seeds=9,
     nights=Nights(("failing_disk",)),
 )
 def failed_sync_retried(patch: Patch) -> None:
@@ -84,7 +84,7 @@ def failed_sync_retried(patch: Patch) -> None:
     "checksum-skipped",
     "frame.py: unpack",
     PROMISES,
-    seeds=1,
+    seeds=15,
     nights=CUTS,
 )
 def checksum_skipped(patch: Patch) -> None:
@@ -111,7 +111,7 @@ def checksum_skipped(patch: Patch) -> None:
     "chain-forgotten",
     "frame.py: follows",
     "whoever changes the journal is found out",
-    seeds=1,
+    seeds=2,
     nights=Nights(forged=True),
 )
 def chain_forgotten(patch: Patch) -> None:
@@ -124,7 +124,7 @@ def chain_forgotten(patch: Patch) -> None:
     "journal/writer.py: StrandWriter.roll",
     PROMISES,
     ENDS,
-    seeds=1,
+    seeds=2,
     nights=Nights(questions=2, fans=30),
 )
 def chain_begun_anew(patch: Patch) -> None:
@@ -143,7 +143,7 @@ def chain_begun_anew(patch: Patch) -> None:
     "journal/reader.py: StrandReader.read",
     "what is read continues its chain",
     PROMISES,
-    seeds=1,
+    seeds=15,
     nights=CUTS,
 )
 def torn_tail_kept(patch: Patch) -> None:
@@ -177,7 +177,7 @@ def _salvaged(reader: StrandReader) -> Iterator[Frame]:
     "nothing is counted before it is durable",
     PROMISES,
     ENDS,
-    seeds=1,
+    seeds=12,
     nights=Nights(("failing_disk", "in_a_write")),
 )
 def read_past_watermark(patch: Patch) -> None:
@@ -204,7 +204,7 @@ def read_past_watermark(patch: Patch) -> None:
     "journal/fence.py: strand_locks",
     "a fenced strand gets no more frames",
     "final means that no gate may still take answers",
-    seeds=1,
+    seeds=6,
     nights=Nights(("cut_off",)),
 )
 def fence_without_lock(patch: Patch) -> None:
@@ -222,7 +222,7 @@ def fence_without_lock(patch: Patch) -> None:
     "journal/fence.py: fence",
     PROMISES,
     COUNTED,
-    seeds=1,
+    seeds=12,
     nights=Nights(("in_a_write", "power_cut"), questions=6),
 )
 def fence_without_sync(patch: Patch) -> None:
@@ -240,7 +240,7 @@ def fence_without_sync(patch: Patch) -> None:
     "an incarnation is born once",
     DURABLE,
     PROMISES,
-    seeds=1,
+    seeds=6,
     nights=Nights(("kill", "all")),
 )
 def incarnation_reused(patch: Patch) -> None:

@@ -24,7 +24,7 @@ AWAY = ("hang", "pull", "slow_disk", "failing_disk")
     "one-of-two",
     "journal/writer.py: StrandWriter._attempt",
     DURABLE,
-    seeds=1,
+    seeds=2,
     nights=Nights(("slow_disk", "hang"), mirrors=2),
 )
 def one_of_two(patch: Patch) -> None:
@@ -59,7 +59,7 @@ def _go_on(writer: StrandWriter, lost: list[Copy]) -> list[Any]:
     "ejection-in-memory",
     "journal/writer.py: StrandWriter._eject",
     DURABLE,
-    seeds=1,
+    seeds=2,
     nights=Nights(AWAY, mirrors=2),
 )
 def ejection_in_memory(patch: Patch) -> None:
@@ -76,7 +76,7 @@ def ejection_in_memory(patch: Patch) -> None:
     "label-after-ack",
     "journal/writer.py: StrandWriter._eject",
     DURABLE,
-    seeds=1,
+    seeds=2,
     nights=Nights(AWAY, mirrors=2),
 )
 def label_after_ack(patch: Patch) -> None:
@@ -109,7 +109,7 @@ def label_after_ack(patch: Patch) -> None:
     "the live result = model",
     "the live result's leaderboard = model's",
     "in the end every result is final",
-    seeds=1,
+    seeds=15,
     nights=Nights((*AWAY, "put_back_old", "all"), mirrors=2),
 )
 def stale_mirror_believed(patch: Patch) -> None:
@@ -136,10 +136,11 @@ def stale_mirror_believed(patch: Patch) -> None:
 @bug(
     "bad-over-good",
     "journal/mirrors.py: Mirrors.heal",
+    DURABLE,
     PROMISES,
     COUNTED,
     ENDS,
-    seeds=1,
+    seeds=15,
     nights=Nights(("rot", "kill", "all"), mirrors=2),
 )
 def bad_over_good(patch: Patch) -> None:

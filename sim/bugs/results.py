@@ -17,7 +17,7 @@ WHIMS = Nights(questions=8, fans=40, whim=1.0)
 
 
 @bug(
-    "correction-without-version", "tally/lines.py: Line.number", ONE_VERSION, seeds=1, nights=WHIMS
+    "correction-without-version", "tally/lines.py: Line.number", ONE_VERSION, seeds=9, nights=WHIMS
 )
 def correction_without_version(patch: Patch) -> None:
     """A result that is corrected keeps its version."""
@@ -34,7 +34,7 @@ def correction_without_version(patch: Patch) -> None:
     "correction-without-reason",
     "tally/lines.py: Line.number",
     "a new version has a reason",
-    seeds=1,
+    seeds=9,
     nights=WHIMS,
 )
 def correction_without_reason(patch: Patch) -> None:
@@ -52,7 +52,7 @@ def correction_without_reason(patch: Patch) -> None:
     "tally/book.py: Book._changed",
     *LEADERS,
     ONE_VERSION,
-    seeds=1,
+    seeds=9,
     nights=WHIMS,
 )
 def correction_not_refolded(patch: Patch) -> None:
@@ -65,13 +65,13 @@ def correction_not_refolded(patch: Patch) -> None:
     patch.replace(Book, "_changed", staticmethod(changed))
 
 
-@bug("fold-not-taken-back", "tally/cells.py: Scores.unfold", *LEADERS, seeds=1, nights=WHIMS)
+@bug("fold-not-taken-back", "tally/cells.py: Scores.unfold", *LEADERS, seeds=9, nights=WHIMS)
 def fold_not_taken_back(patch: Patch) -> None:
     """A question that is folded anew adds its scores once more."""
     patch.replace(Scores, "unfold", lambda *_: None)
 
 
-@bug("void-still-scores", "tally/book.py: Book._fold", *LEADERS, seeds=1, nights=WHIMS)
+@bug("void-still-scores", "tally/book.py: Book._fold", *LEADERS, seeds=12, nights=WHIMS)
 def void_still_scores(patch: Patch) -> None:
     """A void question is shown as such, and still gives points."""
 
@@ -87,7 +87,7 @@ def void_still_scores(patch: Patch) -> None:
     "struck-still-listed",
     "tally/snapshot.py: Snapshots._score",
     *LEADERS,
-    seeds=1,
+    seeds=12,
     nights=Nights(questions=2, mode=Mode.CLOCK),
 )
 def struck_still_listed(patch: Patch) -> None:
@@ -99,7 +99,7 @@ def struck_still_listed(patch: Patch) -> None:
     original = patch.replace(snapshot, "leaderboard", leaderboard)
 
 
-@bug("fastest-first", "tally/leaderboard.py: leaderboard", *LEADERS, seeds=1)
+@bug("fastest-first", "tally/leaderboard.py: leaderboard", *LEADERS, seeds=6)
 def fastest_first(patch: Patch) -> None:
     """Who was fastest stands before who had more right."""
 

@@ -21,7 +21,9 @@ KNOWN = "gates learn of the running order"
 DEATHS = Nights(("kill", "all", "at_an_await"), fans=100)
 
 
-@bug("lease-reused", "stage/director.py: Director.lease", LEASED_ONCE, ONCE, seeds=1, nights=DEATHS)
+@bug(
+    "lease-reused", "stage/director.py: Director.lease", LEASED_ONCE, ONCE, seeds=15, nights=DEATHS
+)
 def lease_reused(patch: Patch) -> None:
     """When a gate has died the next one is given its block of fan numbers."""
     left: dict[int, list[m.LeaseReply]] = {}
@@ -54,7 +56,7 @@ def lease_reused(patch: Patch) -> None:
     LEASED_ONCE,
     ONCE,
     LEASED,
-    seeds=1,
+    seeds=9,
     nights=DEATHS,
 )
 def lease_after_reply(patch: Patch) -> None:
@@ -83,7 +85,7 @@ def lease_after_reply(patch: Patch) -> None:
     "opened-anew",
     "stage/director.py: Director.__init__",
     "an opening stays",
-    seeds=1,
+    seeds=2,
     nights=Nights(("kill", "all"), questions=4),
 )
 def opened_anew(patch: Patch) -> None:
@@ -108,7 +110,7 @@ def opened_anew(patch: Patch) -> None:
     "an opening stays",
     "nothing is counted before it is durable",
     PROMISES,
-    seeds=1,
+    seeds=9,
     nights=Nights(("full_disk", "failing_disk", "in_a_disk_operation")),
 )
 def told_before_journalled(patch: Patch) -> None:
@@ -132,7 +134,7 @@ def told_before_journalled(patch: Patch) -> None:
     "reveal-before-final",
     "order.py: RunningOrder.next_due",
     "by the clock a reveal waits for its result",
-    seeds=1,
+    seeds=6,
     nights=Nights(("cut_off",), questions=4),
 )
 def reveal_before_final(patch: Patch) -> None:
@@ -146,7 +148,7 @@ def reveal_before_final(patch: Patch) -> None:
     KNOWN,
     ENDS,
     PROMISES,
-    seeds=1,
+    seeds=17,
     nights=Nights(("bad_bus", "cut_off"), questions=1),
 )
 def order_told_once(patch: Patch) -> None:
@@ -160,7 +162,7 @@ def order_told_once(patch: Patch) -> None:
     KNOWN,
     ENDS,
     PROMISES,
-    seeds=1,
+    seeds=9,
     nights=Nights(("kill",)),
 )
 def order_counted_anew(patch: Patch) -> None:
@@ -189,7 +191,7 @@ def order_counted_anew(patch: Patch) -> None:
     "order.py: STEPS",
     "no illegal step",
     TAKEN_BACK,
-    seeds=1,
+    seeds=12,
     nights=Nights(questions=16, fans=5, whim=1.0),
 )
 def step_taken_twice(patch: Patch) -> None:

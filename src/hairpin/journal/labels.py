@@ -1,4 +1,4 @@
-"""Labels on the disk. Each mirror carries two, so that one damaged sector makes no mirror unknown."""
+"""Labels on the disk: two in each mirror, so that one bad sector makes no mirror unknown."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SPARE = "journal.spare.json"
 def read_label(disk: Disk, directory: Path) -> Label:
     """The newer of the two that can be read.
 
-    Raises FileNotFoundError if there is none, DataDamaged, OSError; YourMistake: see `decode_label`.
+    Raises FileNotFoundError if there is none, DataDamaged, OSError, or as `decode_label` does.
     """
     found: list[Label] = []
     problem: OSError | DataDamaged | None = None

@@ -297,7 +297,7 @@ class Director:
             self._failed(error)
 
     def next_due_ms(self) -> int | None:
-        """After a `tick`: when it will have something to do if nobody says anything; None: never."""
+        """After a `tick`: when there is something to do if nobody says anything; None: never."""
         dues: list[int] = []
         if self.error is not None:
             dues.append(self._retry_at_ms)

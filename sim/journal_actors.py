@@ -55,6 +55,7 @@ class Actor:
         self._strand: Strand | None = None
         self._followers: dict[int, Follower] = {}
         self._resilvers: dict[str, Resilver] = {}
+        self.began_term = False
         self.refusals = 0
 
     @property
@@ -182,6 +183,13 @@ class Actor:
         self._writer.tend()
 
     # --- what the director does besides -----------------------------------------------------------
+
+    def begin_term(self) -> None:
+        """As when it starts: who is a member is written down anew."""
+        assert self.journal is not None
+        self.began_term = False
+        self.journal.begin_term()
+        self.began_term = True
 
     def fence_all(self) -> None:
         """As when it starts: strands that are not known to have ended."""

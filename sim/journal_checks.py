@@ -262,8 +262,8 @@ class Truth:
 
     def members_hold_all(self) -> None:
         """Call it when no process is at anything."""
-        members, named = self.members()
-        for mirror in members:
+        few = len(list(self._mirrors())) <= 2
+        for mirror in self.members()[0]:
             for strand in self.strands.values():
                 at = self.lacks(mirror, strand)
                 if at is None or mirror in self.hurt:
@@ -272,7 +272,7 @@ class Truth:
                 on_its_way = strand.end is None and not any(
                     self._has(mirror, strand, frame) for frame in behind
                 )
-                if named <= 2 or not on_its_way:
+                if few or not on_its_way:
                     found = f"{mirror} lacks frame {at} of {len(strand.acked)} of "
                     raise Violation(
                         "a member holds what was acknowledged", f"{found}{strand.incarnation}"

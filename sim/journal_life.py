@@ -117,7 +117,9 @@ class Life:
 
     def _session(self) -> None:
         """From one start of the machine to its end."""
+        self.troubles.put_back_old()
         if not self._boot():
+            self._end()
             return
         for _ in range(ROUNDS):
             self._fate()
@@ -149,11 +151,16 @@ class Life:
         self._settings.degraded = self._may_degrade()
         self.director.born()
         if not self._opens():
+            if self.director.process is not None:
+                self.director.process.kill("for it cannot start")
             self.troubles.mend_all()
             self._settings.degraded = False
             self.director.born()
             if not self._opens():
                 return False
+        self._alone(self.director, self.director.begin_term)
+        if not self.director.began_term:
+            return False
         self._alone(self.director, self.director.fence_all)
         self._alone(self.director, self.director.recount)
         self._alone(self.director, self.director.begin)
@@ -230,7 +237,8 @@ class Life:
         self.truth.quiet = True
         self.universe.machine.power_cut()
         self._settings.degraded = False
-        self._boot()
+        if not self._boot():
+            raise Violation("what is here can be opened", "the director does not start")
         for _ in range(HEALING_ROUNDS):
             self._alone(self.director, self.director.tend)
             for _ in range(STEPS):

@@ -18,7 +18,7 @@ from sim.disk import DiskFaults
 from sim.journal_checks import Truth
 
 if TYPE_CHECKING:
-    from sim.disk import Disks
+    from sim.disk import Disks, Image
     from sim.universe import Universe
 
 TOLD = (
@@ -63,6 +63,7 @@ class Troubles:
         self.ill: dict[Path, str] = {}
         """Mirrors with a trouble of some duration."""
         self.away: set[Path] = set()
+        self._images: dict[Path, Image] = {}
         self._labels: dict[Path, dict[str, bytes]] = {}
         """Of mirrors that began to lie."""
 
@@ -88,6 +89,18 @@ class Troubles:
         members, _ = self._truth.members()
         whole = all(self._truth.gap(place) is None for place in members)
         return whole and not self._truth.lying and self._all_know()
+
+    def put_back_old(self) -> None:
+        """While the machine is off: a disk as it was when the machine was off before."""
+        mirror = self._dice.choice(self._mirrors)
+        image = self._images.get(mirror)
+        if image is not None and mirror not in self.ill and self.spare(mirror):
+            self._note(mirror, "is as it was once")
+            self._disks.restore(mirror, image)
+            self._truth.hurt.add(mirror)
+        for mirror in self._mirrors:
+            if mirror not in self.away and self._dice.random() < 0.3:
+                self._images[mirror] = self._disks.snapshot(mirror)
 
     # --- by dice ----------------------------------------------------------------------------------
 

@@ -135,6 +135,7 @@ class Phone:
         self.fan = -1
         self._joining: asyncio.Task[None] | None = None
         self._line: Line | None = None
+        self._asking = asyncio.Lock()
         self._answered: set[int] = set()
 
     # --- joining ----------------------------------------------------------------------------------
@@ -229,6 +230,11 @@ class Phone:
 
     async def _ask(self, request: bytes) -> Reply | None:
         """None where no reply came in time."""
+        # Two questions may be asked at once; a connection carries one request at a time.
+        async with self._asking:
+            return await self._ask_alone(request)
+
+    async def _ask_alone(self, request: bytes) -> Reply | None:
         try:
             async with asyncio.timeout(PATIENCE_S):
                 line = self._line

@@ -202,7 +202,13 @@ class Copy:
             known = start[1] if start and segment == first else 0
             known = known if known <= size_bytes else 0
             level_file(
-                self._disk, source, self.mirror.directory / name, size_bytes, known, start is None
+                self._disk,
+                source,
+                self.mirror.directory / name,
+                size_bytes,
+                known,
+                rewrite=start is None,
+                torn=segment < upto[0],
             )
         self._fd = self._disk.open(self.mirror.directory / segment_name(self._incarnation, upto[0]))
         self._segment, self.clean, self.distrusted = upto[0], True, False

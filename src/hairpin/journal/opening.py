@@ -41,6 +41,8 @@ class _Found:
         """One directory was named, and no other one is known yet."""
         self.labels: dict[Path, Label] = {}
         self.absent: dict[Path, str] = {}
+        self.silent: set[Path] = set()
+        """Of the absent: those whose disk cannot be read now."""
         self.damage: DataDamaged | None = None
 
     def look(self, directories: Sequence[Path]) -> None:
@@ -107,6 +109,7 @@ class _Found:
             self.absent[directory] = NOT_THERE
         except OSError as error:
             self.absent[directory] = str(error.strerror)
+            self.silent.add(directory)
         except DataDamaged as damage:
             self.absent[directory] = damage.message
             self.damage = damage
@@ -176,8 +179,8 @@ def _explain_nothing(found: _Found, directory: Path) -> None:
 def _refuse(missing: list[Entry], places: dict[str, Path], found: _Found) -> None:
     names = ", ".join(entry.directory for entry in missing)
     for entry in missing:
-        why = found.absent.get(Path(entry.directory), NOT_THERE)
-        if why != NOT_THERE:
+        if Path(entry.directory) in found.silent:
+            why = found.absent[Path(entry.directory)]
             raise EngineDown(
                 f"a mirror of the journal cannot be read: {entry.directory}: {why}",
                 "Look at its disk; if it is lost for good, go on without it: --degraded.",

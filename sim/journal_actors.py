@@ -270,6 +270,7 @@ class Actor:
         while not scrub.step().finished:
             pass
         assert scrub.result is not None
+        self._truth.scrubbed()
         lost = [damage for damage in scrub.result.damages if damage.frames != 0]
         if lost and self._truth.strict and self._truth.quiet:
             raise Violation("nothing is lost", f"scrub: {lost}")

@@ -30,6 +30,8 @@ from sim.universe import Universe
 GATES = 3
 SESSIONS = 4
 ROUNDS = 14
+REST = 0.07
+"""Chance of a rest before a round."""
 HEALING_ROUNDS = 10
 STEPS = 10
 SILENT = 50
@@ -123,9 +125,22 @@ class Life:
             return
         for _ in range(ROUNDS):
             self._fate()
+            if self._dice.random() < REST:
+                self._rest()
             self._round()
             self._pass(self._dice.choice((0, 0, 20, 300, 1500, 6000)))
         self._end()
+
+    def _rest(self) -> None:
+        """Nobody dies and nobody writes: time for mirrors to come back."""
+        for _ in range(3):
+            for actor in self._actors():
+                if actor.writes:
+                    self._alone(actor, actor.tend)
+            if self.director.writes:
+                self._alone(self.director, self.director.fill)
+            self._pass(6000)
+        self._check()
 
     def _end(self) -> None:
         """In order, by kill -9 of all, or by a power cut."""
@@ -238,6 +253,8 @@ class Life:
         self.universe.machine.power_cut()
         self._settings.degraded = False
         if not self._boot():
+            if not self.truth.strict:
+                return
             raise Violation("what is here can be opened", "the director does not start")
         for _ in range(HEALING_ROUNDS):
             self._alone(self.director, self.director.tend)

@@ -42,6 +42,8 @@ class Copy:
         self.given_up = 0
         """How many of these nobody waits for any more."""
         self.retry_at_ms = 0.0
+        self._left = False
+        """Nobody waits for it any more: its lane must not take the strand's lock, either."""
         # The lane's:
         self.distrusted = False
         """A sync failed: what the system shows may not be on the disk."""
@@ -84,6 +86,7 @@ class Copy:
 
     def takes_part(self) -> bool:
         """From now on this strand's lock says that the mirror holds all of it."""
+        self._left = False
         self.on = self._locks(self._lock_fd)
         return self.on
 
@@ -100,6 +103,7 @@ class Copy:
 
     def leaves(self) -> None:
         self.on = False
+        self._left = True
         if self._lock_fd >= 0:
             self._unlocks(self._lock_fd)
 
@@ -139,6 +143,8 @@ class Copy:
         # A strand that was fenced between its creation and the lock has a seal in it.
         if not self._disk.lock(self._lock_fd) or self._disk.size(path):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+        if self._left:
+            self._unlocks(self._lock_fd)
 
     def write(self, segment: int, offset: int, data: bytes, known: Place) -> None:
         """Durable on return. `known`: up to here it was acknowledged, and must be here.
@@ -238,7 +244,8 @@ class Copy:
         have found the strand without a writer, and ended it."""
         fd = open_or_create(self._disk, self.mirror.directory / lock_name(self._incarnation))
         try:
-            if self._disk.lock(fd):
+            # Ours must be the one that lies there, and still work.
+            if self._disk.lock(fd) or not self._locks(self._lock_fd):
                 raise OSError(errno.ENODEV, "it was away meanwhile", str(self.mirror.directory))
         finally:
             self._disk.close(fd)

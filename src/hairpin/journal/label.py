@@ -142,16 +142,36 @@ def in_force(labels: dict[Path, Label]) -> Label:
     """The label that counts. Raises YourMistake if there are two histories or two journals."""
     first = next(iter(labels))
     newest = max(labels, key=lambda directory: labels[directory].epoch)
+    same_time: list[Label] = []
     for directory, label in labels.items():
         if label.id != labels[first].id:
             raise YourMistake(
                 f"{directory} holds journal {label.id}, {first} holds {labels[first].id}",
                 "Name only mirrors of one journal.",
             )
-        same_time = label.epoch == labels[newest].epoch
-        if same_time and set(label.members) != set(labels[newest].members):
-            raise YourMistake(
-                f"{directory} and {newest} were each opened without the other, and went on alone",
-                "Keep the one that the show ran on, and move the other one away.",
-            )
-    return labels[newest]
+        if label.epoch == labels[newest].epoch:
+            same_time.append(label)
+            if not _agreed(same_time):
+                raise YourMistake(
+                    f"{directory} and {newest} were each opened without the other, "
+                    "and went on alone",
+                    "Keep the one that the show ran on, and move the other one away.",
+                )
+    return _merged(labels[newest], same_time)
+
+
+def _agreed(labels: list[Label]) -> set[str]:
+    """Members that all of these name."""
+    return set.intersection(*(set(label.members) for label in labels))
+
+
+def _merged(newest: Label, labels: list[Label]) -> Label:
+    """Two processes may have been ejecting mirrors when all ended: who stays by both stays."""
+    out = {
+        entry.id: entry
+        for label in labels
+        for entry in label.mirrors
+        if entry.state is not State.MEMBER and entry.id in newest.members
+    }
+    mirrors = tuple(out.get(entry.id, entry) for entry in newest.mirrors)
+    return msgspec.structs.replace(newest, mirrors=mirrors) if out else newest

@@ -5,21 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import typer
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
 
+from hairpin.cli.journal_places import progress_bar
 from hairpin.cli.journal_snapshot import Data, Degraded
 from hairpin.errors import EngineDown, YourMistake
 from hairpin.journal.receiving import Received, receive
@@ -117,18 +110,8 @@ def _alone(data: Path, dry_run: bool) -> Iterator[DataDirectory]:
 @contextmanager
 def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
     """Tells on stderr how many bytes went through, and how fast."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
-    console = Console(stderr=True)
-    hidden = not console.is_terminal
-    with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
-        task = progress.add_task(what, total=None)
-        yield lambda done, all_: progress.update(task, completed=done, total=all_)
+    with progress_bar() as told:
+        yield partial(told, what)
 
 
 def _to_stdout(data: bytes) -> None:

@@ -104,7 +104,8 @@ class Actor:
         self._universe.note(self.name, what)
 
     def _count_files(self) -> None:
-        if self.process is None or self.process.dead:
+        """A mirror that is slow closes its files later."""
+        if self.process is None or self.process.dead or not self._truth.quiet:
             return
         disk = self.process.world.disk
         most = 4 * len(self._settings.directories) + FILES_MAX

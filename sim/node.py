@@ -18,7 +18,7 @@ from hairpin.errors import EngineDown
 from hairpin.gate.server import Gate
 from hairpin.node.arming import Grounds, Purpose
 from hairpin.node.data import Keys
-from hairpin.node.gate import take_part
+from hairpin.node.gate import gate_journal, take_part
 from hairpin.node.run import Wish, arm
 from hairpin.node.stage import Stage
 from hairpin.order import IllegalStep
@@ -123,8 +123,7 @@ class Node:
 
     async def _run_gate(self, process: Process, life: Life, keys: Keys) -> None:
         link = self._universe.bus.link(process, BUS)
-        # As `hairpin.node.gate` does: the parent has decided about missing mirrors.
-        journal, world = self.data(process).journal(degraded=True, impatient=True), process.world
+        journal, world = gate_journal(self.data(process)), process.world
         gate = Gate(world, journal, link, keys.ticket_key(), self.settings, ASSETS, ())
         self.gates[gate.incarnation] = (process, gate)
         for watcher in self.gate_watchers:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 for folder in ("models", "support"):
     sys.path.insert(0, str(Path(__file__).parent / folder))
@@ -28,6 +29,14 @@ def _factory(directories: pytest.TempPathFactory, ends: ExitStack) -> NodeFactor
         return node
 
     return start
+
+
+@pytest.fixture(autouse=True)
+def _loud_logs() -> Iterator[None]:
+    """Whoever silences the log does so for one test."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
 
 
 @pytest.fixture

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 import structlog
 
-from sim.journal_life import SILENT, Life
+from sim.journal_life import SILENT
+from sim.journal_machine import Life
 
 SEEDS = 10
 
 
 @pytest.fixture(autouse=True)
-def quiet() -> None:
+def quiet() -> Iterator[None]:
     """What the product logs of injected faults is no news here."""
+    before = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(SILENT))
+    yield
+    structlog.configure(**before)
 
 
 @pytest.mark.parametrize("mirrors", [1, 2, 3, 4])

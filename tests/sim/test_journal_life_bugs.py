@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,8 @@ from hairpin.journal.mirrors import Mirror, Mirrors, open_or_create, overwrite
 from hairpin.journal.names import segment_name
 from hairpin.journal.reader import StrandReader
 from hairpin.journal.writer import StrandWriter
-from sim.journal_life import SILENT, Life
+from sim.journal_life import SILENT
+from sim.journal_machine import Life
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 
@@ -202,8 +203,12 @@ BUGS: list[tuple[Patch, int, int]] = [
 
 
 @pytest.fixture(autouse=True)
-def quiet() -> None:
+def quiet() -> Iterator[None]:
+    """What the product logs of injected faults is no news here."""
+    before = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(SILENT))
+    yield
+    structlog.configure(**before)
 
 
 @pytest.mark.parametrize(("bug", "mirrors", "seeds"), BUGS, ids=[bug[0].__name__ for bug in BUGS])

@@ -151,7 +151,7 @@ class StrandWriter:
         if self._mirrors.label is not self._followed:
             self._followed = self._mirrors.label
             self._follow_label()
-        overdue = [copy for copy in self._on() if self._is_late(copy)]
+        overdue = [copy for copy in self._on() if copy.error or self._is_late(copy)]
         if overdue and len(overdue) < len(self._on()):
             self._eject(overdue)
         for copy in self._copies:

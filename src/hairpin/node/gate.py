@@ -10,7 +10,9 @@ from typing import Protocol
 
 from hairpin.bus.unix import UnixBus
 from hairpin.config import Settings
+from hairpin.errors import EngineDown, YourMistake
 from hairpin.gate.server import Gate
+from hairpin.journal.disk import DiskJournal
 from hairpin.messages import Document
 from hairpin.node.data import DataDirectory, Keys
 from hairpin.node.family import Life
@@ -45,11 +47,9 @@ async def run_gate(
 ) -> None:
     """Lives until `life.stop`."""
     bus = UnixBus(bus_path, world.dice)
-    # Whether a mirror may be missing was decided when the node started. One that went since is
-    # ejected by those who live, and their locks keep this process from going on with a stale one.
     gate = Gate(
         world,
-        data.journal(degraded=True, impatient=True),
+        gate_journal(data),
         bus,
         keys.ticket_key(),
         settings,
@@ -58,6 +58,18 @@ async def run_gate(
         bus_path.parent,
     )
     await take_part(life, bus, gate, listener)
+
+
+def gate_journal(data: DataDirectory) -> DiskJournal:
+    """Whether a mirror may be missing was decided when the node started. One that went since is
+    ejected by a process that knows what it lacks; until then this one cannot begin.
+
+    Raises EngineDown: try again later.
+    """
+    try:
+        return data.journal(impatient=True)
+    except YourMistake as missing:
+        raise EngineDown(missing.message, missing.remedy) from missing
 
 
 async def take_part(life: Living, link: Link, gate: Gate, listener: socket.socket) -> None:

@@ -13,9 +13,9 @@ import msgspec
 import pytest
 from cared_journal import Cared, bring_up, settle, write
 
-from hairpin.errors import EngineDown, HairpinError
+from hairpin.errors import EngineDown, HairpinError, YourMistake
 from hairpin.journal.copy import Copy
-from hairpin.journal.label import State
+from hairpin.journal.label import Entry, Label, State, in_force
 from hairpin.journal.level import level_file
 from hairpin.journal.names import lock_name, segment_name
 
@@ -40,8 +40,11 @@ def path_of(cared: Cared, which: int, incarnation: int = 1, segment: int = 0) ->
 
 def test_j10_a_strand_does_not_end_where_no_mirror_can_be_read(cared: Cared) -> None:
     cared.dead([b"one"], [b"two"])
-    cared.disk.fail(cared.place, "read")
-    with pytest.raises(EngineDown):
+    for which in (0, 1):
+        path = path_of(cared, which, segment=1)
+        path.unlink()
+        path.mkdir()  # which cannot be read as a file
+    with pytest.raises(EngineDown, match="the end cannot be seen"):
         cared.bodies()
 
 
@@ -141,6 +144,35 @@ def test_j4_a_mirror_that_knows_no_locks_can_be_ejected(cared: Cared) -> None:
     gone._ejected_fd = -1
 
 
+def test_j8_a_birth_that_comes_too_late_takes_no_lock(cared: Cared) -> None:
+    """The lock says that every frame is written there; this mirror was ejected meanwhile."""
+    late = Copy(cared.disk, cared.mirror(1), 1)
+    late.leaves()
+    late.create()
+    fd = cared.disk.open(cared.places[1] / lock_name(1))
+    assert cared.disk.lock(fd)
+    cared.disk.close(fd)
+    late.close()
+
+
+@three
+def test_j7_two_processes_that_were_ejecting_when_the_power_went_are_no_two_histories(
+    cared: Cared,
+) -> None:
+    """Neither had told all who stay, so that neither went on."""
+    label = cared.journal.mirrors.label
+    a, b, c = label.mirrors
+
+    def without(entry: Entry) -> Label:
+        return label.changed(msgspec.structs.replace(entry, state=State.STALE))
+
+    found = {cared.places[0]: without(b), cared.places[2]: without(a)}
+    assert in_force(found).members == (c.id,)
+    alone = label.changed(*(msgspec.structs.replace(entry, state=State.STALE) for entry in (b, c)))
+    with pytest.raises(YourMistake, match="went on alone"):
+        in_force({cared.places[0]: alone, cared.places[2]: without(a)})
+
+
 # --- ending a strand ---------------------------------------------
 
 
@@ -158,12 +190,13 @@ def test_j8_a_strand_is_not_ended_while_a_lock_cannot_be_asked(cared: Cared) -> 
 
 def test_j1_what_failed_writes_left_at_the_end_of_a_segment_is_cut_off(cared: Cared) -> None:
     cared.dead([b"one"], [b"two"])
-    with path_of(cared, 1).open("ab") as file:
+    with path_of(cared, 0).open("ab") as file:
         file.write(b"refused")
-    path_of(cared, 1, segment=2).touch()
+    path_of(cared, 0, segment=2).touch()
     assert cared.files(0) != cared.files(1)
     assert cared.journal.fence(1) is not None
     assert cared.files(0) == cared.files(1)
+    assert not cared.files(0)[path_of(cared, 0).name].endswith(b"refused")
 
 
 def test_j9_the_last_frame_of_a_dead_writer_is_written_anew(cared: Cared) -> None:

@@ -75,7 +75,10 @@ class Finality:
             return
         self._final[question] = at_ms
         for incarnation, strand in self._strands.items():
-            if question not in strand.marked and not strand.sealed and strand.lives():
+            # One that lives behind its fence, since its disk was away, and its locks with it, must
+            # not write any more: `journalled` demands that.
+            over = question in strand.marked or strand.sealed or incarnation in self._fenced
+            if not over and strand.lives():
                 raise Violation(
                     "final means that no gate may still take answers",
                     f"question {question + 1} is shown as final, but incarnation {incarnation} "

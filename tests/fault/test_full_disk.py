@@ -123,7 +123,7 @@ def test_a_full_disk_costs_time_and_nothing_else(
     promised = set(fans.acknowledged)
     for fan in range(30, 60):
         status, headers = fans.answer(fan)
-        assert (status, headers["retry-after"]) == (503, "1")
+        assert (status, headers.get("retry-after")) == (503, "1")
     assert fans.acknowledged == promised
     assert running.now()["question"]["opened_at"] == opened_at, "reading goes on"
     check_console_says_so(running)
